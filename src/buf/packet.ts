@@ -1,0 +1,512 @@
+/**
+ * Packets: headers in a linear buffer with headroom, payload as slices that need no copy, and the metadata that Linux
+ * keeps on an skb. Headers are prepended and stripped by moving an offset.
+ *
+ * Ownership moves: whoever is handed a packet (a link's `send`, a protocol's `input`) hands it on or releases it.
+ * Bytes are shared by counted references to `Chunk`s and never written once shared; `unshare` copies first.
+ */
+import { assert } from '../sys/assert.ts'
+import type { Micros } from '../sys/clock.ts'
+
+/** Checksum state: not looked at. On receive: verify in software. On send: already complete. */
+export const CSUM_NONE = 0
+/** Checksum state on receive: known to be right (verified, or made on this machine and never on a wire). */
+export const CSUM_VERIFIED = 1
+/** Checksum state on send: the field holds the folded pseudo-header sum; whoever needs the real one fills it in. */
+export const CSUM_PARTIAL = 2
+
+/** Whom an arriving frame was for, by its link-layer address (packet(7)). */
+export const PACKET_HOST = 0
+export const PACKET_BROADCAST = 1
+export const PACKET_MULTICAST = 2
+export const PACKET_OTHERHOST = 3
+
+/** Room kept in front of what a sender builds: Ethernet 14 (+4 tag) + IPv4 60 or IPv6 40 with extensions + TCP 60. */
+export const HEADROOM = 160
+/** Linear size of packets that carry their payload in slices or have little of it. */
+export const SMALL = 384
+/** Linear size of packets read from a device: headroom and a frame of MTU 1500. */
+export const FRAME = 2048
+/** Size of the chunks that payload is copied into; as Linux's page_frag of 32 KiB, with room for a whole GSO segment. */
+export const CHUNK = 65536
+/** Most slices in one packet (MAX_SKB_FRAGS). */
+export const MAX_FRAGS = 17
+/** Free packets and chunks of each size that a pool keeps. */
+export const POOL_LIMIT = 4096
+export const POOL_CHUNKS = 256
+
+/** A counted piece of memory. */
+export class Chunk {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  refs = 1
+  /** Where the bytes are in the process's memory, for a device that talks to the kernel; 0 until it asked. */
+  address = 0
+  readonly #pool: PacketPool
+
+  constructor(pool: PacketPool, size: number) {
+    this.#pool = pool
+    this.bytes = new Uint8Array(size)
+    this.view = new DataView(this.bytes.buffer)
+  }
+
+  ref(): void {
+    this.refs++
+  }
+
+  unref(): void {
+    assert(this.refs > 0, 'Chunk.unref: released more often than taken')
+    if (--this.refs === 0) this.#pool.recycleChunk(this)
+  }
+}
+
+export class Packet {
+  /** Linear part: `chunk`'s bytes in [start, end). */
+  chunk: Chunk
+  bytes: Uint8Array
+  view: DataView
+  start = 0
+  end = 0
+  /** Payload slices after the linear part: `fragCount` of them, `fragBytes` in all. */
+  fragCount = 0
+  fragBytes = 0
+  readonly fragChunk: (Chunk | null)[] = []
+  readonly fragOffset: number[] = []
+  readonly fragLength: number[] = []
+  /** Offsets of the network and transport headers in `bytes`; -1 until a layer sets them. */
+  l3 = -1
+  l4 = -1
+  /** EtherType of what starts at l3, and the IP protocol of what starts at l4. */
+  etherType = 0
+  protocol = 0
+  /** IPv4 source and destination as int32 (of an IPv6 packet: read them at l3). */
+  saddr = 0
+  daddr = 0
+  /** CSUM_NONE, CSUM_VERIFIED or CSUM_PARTIAL, and where from l4 the transport's checksum field is. */
+  csum: number = CSUM_NONE
+  csumOffset = 0
+  /** Payload bytes of each wire segment if this packet stands for several (TSO, GRO); 0 if it is one. */
+  gsoSize = 0
+  gsoSegments = 0
+  /** PACKET_HOST, PACKET_BROADCAST, … of an arriving frame. */
+  kind: number = PACKET_HOST
+  /** When it arrived or was sent, in the clock's microseconds. */
+  time: Micros = 0
+  /** Interface it arrived on or leaves by (set by the stack; unknown here). */
+  interface: unknown = null
+  /** For the queue that holds it. */
+  next: Packet | null = null
+  /** Control block of the layer that holds it (skb->cb). */
+  seq = 0
+  endSeq = 0
+  flags = 0
+  mark = 0
+  /** Who is to be told when the bytes have left (a sender's memory account); see `orphan`. */
+  owner: PacketOwner | null = null
+  ownerBytes = 0
+  readonly pool: PacketPool
+  pooled = false
+
+  constructor(pool: PacketPool, chunk: Chunk) {
+    this.pool = pool
+    this.chunk = chunk
+    this.bytes = chunk.bytes
+    this.view = chunk.view
+  }
+
+  /** Bytes from `start` to the end of the last slice. */
+  get length(): number {
+    return this.end - this.start + this.fragBytes
+  }
+
+  /** Bytes in the linear part. */
+  get linear(): number {
+    return this.end - this.start
+  }
+
+  /** Makes room for `n` bytes in front and returns the offset at which to write them. */
+  push(n: number): number {
+    assert(this.start >= n, 'Packet.push: out of headroom')
+    return (this.start -= n)
+  }
+
+  /** Takes `n` bytes off the front; they must be in the linear part. */
+  pull(n: number): void {
+    assert(n <= this.end - this.start, 'Packet.pull: beyond the linear part')
+    this.start += n
+  }
+
+  /** Takes `n` payload bytes off the front, slices included; headers in front of them are forgotten. */
+  trimFront(n: number): void {
+    const linear = Math.min(n, this.end - this.start)
+    this.start += linear
+    n -= linear
+    let drop = 0
+    while (n > 0) {
+      const length = this.fragLength[drop] as number
+      if (length > n) {
+        this.fragOffset[drop] = (this.fragOffset[drop] as number) + n
+        this.fragLength[drop] = length - n
+        this.fragBytes -= n
+        break
+      }
+      n -= length
+      this.fragBytes -= length
+      ;(this.fragChunk[drop] as Chunk).unref()
+      drop++
+    }
+    if (drop > 0) this.#shiftFrags(drop)
+  }
+
+  #shiftFrags(drop: number): void {
+    for (let i = drop; i < this.fragCount; i++) {
+      this.fragChunk[i - drop] = this.fragChunk[i] as Chunk
+      this.fragOffset[i - drop] = this.fragOffset[i] as number
+      this.fragLength[i - drop] = this.fragLength[i] as number
+    }
+    for (let i = this.fragCount - drop; i < this.fragCount; i++) this.fragChunk[i] = null
+    this.fragCount -= drop
+  }
+
+  /** Cuts the packet to `length` bytes from `start` (padding, bytes beyond the window). */
+  trimTo(length: number): void {
+    let excess = this.length - length
+    while (excess > 0 && this.fragCount > 0) {
+      const last = this.fragCount - 1
+      const size = this.fragLength[last] as number
+      if (size > excess) {
+        this.fragLength[last] = size - excess
+        this.fragBytes -= excess
+        return
+      }
+      excess -= size
+      this.fragBytes -= size
+      ;(this.fragChunk[last] as Chunk).unref()
+      this.fragChunk[last] = null
+      this.fragCount = last
+    }
+    if (excess > 0) this.end -= excess
+  }
+
+  /** Appends `length` bytes at the end of the linear part and returns the offset at which to write them. */
+  put(length: number): number {
+    const at = this.end
+    assert(this.fragCount === 0 && at + length <= this.bytes.length, 'Packet.put: out of tailroom')
+    this.end = at + length
+    return at
+  }
+
+  /** Appends a slice of `chunk`, taking a reference; false if the packet has MAX_FRAGS already. */
+  addFrag(chunk: Chunk, offset: number, length: number): boolean {
+    const n = this.fragCount
+    if (n > 0 && this.fragChunk[n - 1] === chunk) {
+      const last = this.fragLength[n - 1] as number
+      if ((this.fragOffset[n - 1] as number) + last === offset) {
+        this.fragLength[n - 1] = last + length
+        this.fragBytes += length
+        return true
+      }
+    }
+    if (n >= MAX_FRAGS) return false
+    chunk.refs++
+    this.fragChunk[n] = chunk
+    this.fragOffset[n] = offset
+    this.fragLength[n] = length
+    this.fragCount = n + 1
+    this.fragBytes += length
+    return true
+  }
+
+  /** Appends bytes [from, from + length) of this packet, counted from `start`, to `to` as slices; false if it is full. */
+  shareInto(to: Packet, from: number, length: number): boolean {
+    const linear = this.end - this.start
+    if (from < linear && length > 0) {
+      const part = Math.min(length, linear - from)
+      if (!to.addFrag(this.chunk, this.start + from, part)) return false
+      from += part
+      length -= part
+    }
+    from -= linear
+    for (let i = 0; i < this.fragCount && length > 0; i++) {
+      const size = this.fragLength[i] as number
+      if (from < size) {
+        const part = Math.min(length, size - from)
+        if (!to.addFrag(this.fragChunk[i] as Chunk, (this.fragOffset[i] as number) + from, part)) return false
+        from = 0
+        length -= part
+      } else from -= size
+    }
+    return length === 0
+  }
+
+  /** Copies bytes [from, from + length), counted from `start`, into `to` at `at`. */
+  copyTo(to: Uint8Array, at: number, from: number, length: number): void {
+    const linear = this.end - this.start
+    if (from < linear && length > 0) {
+      const part = Math.min(length, linear - from)
+      copy(to, at, this.bytes, this.start + from, part)
+      at += part
+      from += part
+      length -= part
+    }
+    from -= linear
+    for (let i = 0; i < this.fragCount && length > 0; i++) {
+      const size = this.fragLength[i] as number
+      if (from < size) {
+        const part = Math.min(length, size - from)
+        copy(to, at, (this.fragChunk[i] as Chunk).bytes, (this.fragOffset[i] as number) + from, part)
+        at += part
+        from = 0
+        length -= part
+      } else from -= size
+    }
+  }
+
+  /** All bytes from `start` in a new array: for captures and tests, not for the packet path. */
+  toBytes(): Uint8Array {
+    const bytes = new Uint8Array(this.length)
+    this.copyTo(bytes, 0, 0, bytes.length)
+    return bytes
+  }
+
+  /** Makes the first `n` bytes linear, copying from the slices if needed; false if there are not so many. */
+  pullUp(n: number): boolean {
+    const linear = this.end - this.start
+    if (linear >= n) return true
+    if (this.length < n) return false
+    const need = n - linear
+    this.#roomAtEnd(need)
+    this.#gather(need)
+    return true
+  }
+
+  /** Moves the first `need` bytes of the slices into the tailroom. */
+  #gather(need: number): void {
+    let left = need
+    let drop = 0
+    while (left > 0) {
+      const size = this.fragLength[drop] as number
+      const part = Math.min(size, left)
+      copy(this.bytes, this.end, (this.fragChunk[drop] as Chunk).bytes, this.fragOffset[drop] as number, part)
+      this.end += part
+      left -= part
+      this.fragBytes -= part
+      if (part === size) {
+        ;(this.fragChunk[drop] as Chunk).unref()
+        drop++
+      } else {
+        this.fragOffset[drop] = (this.fragOffset[drop] as number) + part
+        this.fragLength[drop] = size - part
+      }
+    }
+    if (drop > 0) this.#shiftFrags(drop)
+  }
+
+  /** Makes the linear part private and at least `room` bytes longer at the end, keeping all offsets. */
+  #roomAtEnd(room: number): void {
+    if (this.chunk.refs === 1 && this.end + room <= this.bytes.length) return
+    this.#replaceChunk(this.end + room)
+  }
+
+  #replaceChunk(size: number): void {
+    const chunk = this.pool.takeChunk(size)
+    copy(chunk.bytes, 0, this.bytes, 0, this.end)
+    this.chunk.unref()
+    this.chunk = chunk
+    this.bytes = chunk.bytes
+    this.view = chunk.view
+  }
+
+  /** Makes the linear part private before it is written to; slices stay shared. */
+  unshare(): void {
+    if (this.chunk.refs > 1) this.#replaceChunk(this.bytes.length)
+  }
+
+  /** A packet of its own with the same bytes (slices shared, linear part copied) and the same metadata. */
+  clone(): Packet {
+    const p = this.pool.alloc(this.end + 64)
+    copy(p.bytes, this.start, this.bytes, this.start, this.end - this.start)
+    p.start = this.start
+    p.end = this.end
+    for (let i = 0; i < this.fragCount; i++) {
+      const chunk = this.fragChunk[i] as Chunk
+      chunk.refs++
+      p.fragChunk[i] = chunk
+      p.fragOffset[i] = this.fragOffset[i] as number
+      p.fragLength[i] = this.fragLength[i] as number
+    }
+    p.fragCount = this.fragCount
+    p.fragBytes = this.fragBytes
+    p.copyMetadata(this)
+    return p
+  }
+
+  /** Takes over layer offsets, checksum and segmentation state, addresses, kind and time of `from`. */
+  copyMetadata(from: Packet): void {
+    this.l3 = from.l3
+    this.l4 = from.l4
+    this.etherType = from.etherType
+    this.protocol = from.protocol
+    this.saddr = from.saddr
+    this.daddr = from.daddr
+    this.csum = from.csum
+    this.csumOffset = from.csumOffset
+    this.gsoSize = from.gsoSize
+    this.gsoSegments = from.gsoSegments
+    this.kind = from.kind
+    this.time = from.time
+    this.mark = from.mark
+  }
+
+  /** The sender's account is settled: the packet left the host or waits in somebody else's queue. */
+  orphan(): void {
+    const owner = this.owner
+    if (owner === null) return
+    this.owner = null
+    owner.packetLeft(this.ownerBytes)
+  }
+
+  /** Gives the packet and its references back. It must not be touched afterwards. */
+  release(): void {
+    assert(!this.pooled, 'Packet.release: released twice')
+    if (this.owner !== null) this.orphan()
+    for (let i = 0; i < this.fragCount; i++) {
+      ;(this.fragChunk[i] as Chunk).unref()
+      this.fragChunk[i] = null
+    }
+    this.fragCount = 0
+    this.fragBytes = 0
+    this.pool.recycle(this)
+  }
+}
+
+/** Told when a packet it sent has left the host (skb->destructor). */
+export interface PacketOwner {
+  packetLeft(bytes: number): void
+}
+
+/** Below this a byte loop beats making the view that `set` needs. */
+const COPY_LOOP_LIMIT = 48
+
+/** Copies `length` bytes between arrays. */
+export function copy(to: Uint8Array, at: number, from: Uint8Array, offset: number, length: number): void {
+  if (length <= COPY_LOOP_LIMIT) {
+    for (let i = 0; i < length; i++) to[at + i] = from[offset + i] as number
+  } else if (offset === 0 && length === from.length) to.set(from, at)
+  else to.set(from.subarray(offset, offset + length), at)
+}
+
+/** Free packets and chunks, shared by the hosts of one clock or owned by one host. Single-threaded, so no locks. */
+export class PacketPool {
+  readonly #small: Packet[] = []
+  readonly #frame: Packet[] = []
+  readonly #smallChunks: Chunk[] = []
+  readonly #frameChunks: Chunk[] = []
+  readonly #chunks: Chunk[] = []
+  #page: Chunk | null = null
+  #pageUsed = 0
+  /** Packets handed out and not yet released. */
+  outstanding = 0
+
+  /** An empty packet whose linear part has HEADROOM in front and at least `tail` bytes after it. */
+  allocHeader(tail = 0): Packet {
+    const p = this.alloc(HEADROOM + tail)
+    p.start = p.end = HEADROOM
+    return p
+  }
+
+  /** An empty packet with a linear buffer of at least `size` bytes; `start` and `end` are 0. */
+  alloc(size: number): Packet {
+    this.outstanding++
+    const free = size <= SMALL ? this.#small : size <= FRAME ? this.#frame : null
+    const p = free?.pop()
+    if (p === undefined) return new Packet(this, this.takeChunk(size))
+    p.pooled = false
+    return p
+  }
+
+  /** A packet holding a copy of `frame` with `headroom` bytes in front of it. */
+  fromBytes(frame: Uint8Array, headroom: number = HEADROOM): Packet {
+    const p = this.alloc(headroom + frame.length)
+    p.bytes.set(frame, headroom)
+    p.start = headroom
+    p.end = headroom + frame.length
+    return p
+  }
+
+  /** A chunk of at least `size` bytes with one reference. */
+  takeChunk(size: number): Chunk {
+    const free = size <= SMALL ? this.#smallChunks : size <= FRAME ? this.#frameChunks : size <= CHUNK ? this.#chunks : null
+    const chunk = free?.pop()
+    if (chunk === undefined) return new Chunk(this, size <= SMALL ? SMALL : size <= FRAME ? FRAME : size <= CHUNK ? CHUNK : size)
+    chunk.refs = 1
+    return chunk
+  }
+
+  /**
+   * Room for up to `want` bytes (at least one) in the page that senders of this pool share (Linux's page_frag).
+   * The bytes are [pageOffset, pageOffset + result) of `page`; call `pageTake` with what was used.
+   */
+  pageRoom(want: number): number {
+    if (this.#page !== null && this.#page.refs === 1) this.#pageUsed = 0
+    if (this.#page === null || this.#pageUsed >= CHUNK) {
+      this.#page?.unref()
+      this.#page = this.takeChunk(CHUNK)
+      this.#pageUsed = 0
+    }
+    return Math.min(want, CHUNK - this.#pageUsed)
+  }
+
+  get page(): Chunk {
+    return this.#page as Chunk
+  }
+
+  get pageOffset(): number {
+    return this.#pageUsed
+  }
+
+  pageTake(n: number): void {
+    this.#pageUsed += n
+  }
+
+  /** For `Packet.release` only. */
+  recycle(p: Packet): void {
+    this.outstanding--
+    p.pooled = true
+    if (p.chunk.refs > 1) {
+      // The linear part lives on in somebody's slices: the packet goes, its chunk comes back by itself.
+      p.chunk.unref()
+      const chunk = p.bytes.length <= SMALL ? this.#smallChunks.pop() : this.#frameChunks.pop()
+      if (chunk === undefined) return
+      chunk.refs = 1
+      p.chunk = chunk
+      p.bytes = chunk.bytes
+      p.view = chunk.view
+    }
+    const free = p.bytes.length === SMALL ? this.#small : p.bytes.length === FRAME ? this.#frame : null
+    if (free === null || free.length >= POOL_LIMIT) {
+      p.chunk.unref()
+      return
+    }
+    p.start = p.end = 0
+    p.l3 = p.l4 = -1
+    p.csum = CSUM_NONE
+    p.gsoSize = p.gsoSegments = 0
+    p.kind = PACKET_HOST
+    p.interface = null
+    p.next = null
+    p.flags = 0
+    p.mark = 0
+    free.push(p)
+  }
+
+  /** For `Chunk.unref` only. */
+  recycleChunk(chunk: Chunk): void {
+    const size = chunk.bytes.length
+    if (size === SMALL) {
+      if (this.#smallChunks.length < POOL_LIMIT) this.#smallChunks.push(chunk)
+    } else if (size === FRAME) {
+      if (this.#frameChunks.length < POOL_LIMIT) this.#frameChunks.push(chunk)
+    } else if (size === CHUNK && this.#chunks.length < POOL_CHUNKS) this.#chunks.push(chunk)
+  }
+}

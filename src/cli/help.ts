@@ -1,0 +1,57 @@
+/** What `--help` says. */
+
+const GENERAL = `sockeye - hosts with Berkeley sockets on a complete TCP/IP stack
+
+  sockeye demo    two hosts, a client and a server, every packet and state change shown
+  sockeye serve   a host on a real TAP device: echo, HTTP, forwarding
+  sockeye dump    a capture file (pcap, pcapng) as text
+
+  sockeye COMMAND --help    what a command takes
+  sockeye --version
+`
+
+const DEMO = `sockeye demo [--seed N] [--out FILE]
+
+  Two hosts on a switch in virtual time run the one-shot server and client of examples/one-shot. Shows every packet
+  as it passes, what it does to the state of both ends, a lost segment sent again, the close, and TIME_WAIT.
+
+  --seed N      another course of chance (default 1); the same seed gives the same packets, byte for byte
+  --out FILE    where the capture goes (default sockeye-demo.pcapng)
+`
+
+const SERVE = `sockeye serve --tap NAME --address CIDR ... [options]
+
+  A host of ours on a TAP device of this machine (root, /dev/net/tun and the package koffi). The kernel's end of the
+  device is set up with ip(8). SIGINT or SIGTERM ends it and prints statistics.
+
+  --tap NAME        the device; with --address, once for each interface
+  --address CIDR    our address on it: 192.0.2.2/24
+  --mtu N           sets the MTU of the devices (default: what they have)
+  --gateway IP      default route
+  --forward         forwards between the interfaces (net.ipv4.ip_forward)
+  --echo PORT       TCP echo: what comes is sent back, half-close included
+  --discard PORT    TCP sink: what comes is read and forgotten
+  --source PORT     TCP source: zeros as fast as they are taken, until the peer closes
+  --http PORT       HTTP with Node's http module: GET, HEAD (ranges) from --root; PUT and POST answer with the SHA-256
+                    of the body, and below /upload/ also keep it in --root
+  --root DIR        what HTTP serves (default: nothing)
+  --impair SPEC     what the wire does to what passes, both ways: loss=2%,dup=1%,reorder=1%,delay=5ms ...
+  --pcap FILE       writes every packet to a pcapng file, what --impair dropped with a comment
+  --snaplen N       bytes kept of each packet (default all)
+  --sysctl K=V      sets a sysctl of the host: net.ipv4.tcp_rmem=...; may be given more than once
+`
+
+const DUMP = `sockeye dump [-S] [-v] FILE
+
+  A pcap or pcapng file as text, as tcpdump -n prints it, with times of day in UTC and the packets' comments.
+
+  -S, --absolute    absolute TCP sequence numbers
+  -v, --tree        the fields of every layer below each line
+`
+
+const BY_COMMAND: Readonly<Record<string, string>> = { demo: DEMO, serve: SERVE, dump: DUMP }
+
+/** The help of one command, or of the whole. */
+export function helpOf(command: string | undefined): string {
+  return (command !== undefined && Object.hasOwn(BY_COMMAND, command) ? BY_COMMAND[command] : undefined) ?? GENERAL
+}

@@ -1,0 +1,46 @@
+/** What sockets of AF_INET share: bind(2) by Linux's rules (__inet_bind) and the names of both ends (inet_getname). */
+import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENOTCONN } from '../sys/errno.ts'
+import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../stack/route.ts'
+import { AF_INET, AF_UNSPEC, type SockAddr } from './address.ts'
+import type { PortTable } from './ports.ts'
+import {
+  SF_BINDADDR_LOCK,
+  SF_BINDPORT_LOCK,
+  SF_BIND_NO_PORT,
+  SF_FREEBIND,
+  type Sock,
+  TCP_CLOSE,
+  TCP_SYN_SENT,
+} from './sock.ts'
+
+/** bind(2) on AF_INET: 0, -EAFNOSUPPORT, -EADDRNOTAVAIL, -EACCES, -EINVAL or -EADDRINUSE, tested in this order. */
+export function inetBind(sock: Sock, to: SockAddr, ports: PortTable): number {
+  const { address, port } = to
+  // AF_UNSPEC is taken for AF_INET if the address is 0, "compatibility games".
+  if (to.family !== AF_INET && (to.family !== AF_UNSPEC || address !== 0)) return -EAFNOSUPPORT
+  if (address !== 0 && !sock.isFlag(SF_FREEBIND)) {
+    const type = sock.stack.ipv4.addressType(address)
+    if (type !== RTN_LOCAL && type !== RTN_BROADCAST && type !== RTN_MULTICAST) return -EADDRNOTAVAIL
+  }
+  if (port !== 0 && port < sock.stack.sysctl.ip_unprivileged_port_start && !sock.privileged) return -EACCES
+  if (sock.state !== TCP_CLOSE || sock.localPort !== 0) return -EINVAL
+  if (port !== 0 || !sock.isFlag(SF_BIND_NO_PORT)) {
+    if (ports.bind(sock, address, port) < 0) return -EADDRINUSE
+  }
+  sock.localAddress = address
+  sock.remoteAddress = 0
+  sock.remotePort = 0
+  if (address !== 0) sock.setFlag(SF_BINDADDR_LOCK, true)
+  if (port !== 0) sock.setFlag(SF_BINDPORT_LOCK, true)
+  sock.routeChanged()
+  return 0
+}
+
+/** getsockname(2) and getpeername(2) on AF_INET (inet_getname): 0 or -ENOTCONN. */
+export function inetGetName(sock: Sock, peer: boolean, into: SockAddr): number {
+  if (peer && (sock.remotePort === 0 || sock.state === TCP_CLOSE || sock.state === TCP_SYN_SENT)) return -ENOTCONN
+  into.family = AF_INET
+  into.address = peer ? sock.remoteAddress : sock.localAddress
+  into.port = peer ? sock.remotePort : sock.localPort
+  return 0
+}

@@ -1,0 +1,263 @@
+/**
+ * Local ports: who has which, whether one more may bind, and which to take when the program does not care. Used by TCP
+ * and UDP, one table each. RFC 6056 §3.3.3/3.3.4 (algorithms 3 and 4), and Linux's inet_csk_get_port,
+ * inet_bind_conflict, __inet_hash_connect and udp_lib_get_port, whose rules differ in what SO_REUSEADDR means.
+ */
+import { EADDRINUSE, EADDRNOTAVAIL } from '../sys/errno.ts'
+import type { Random } from '../sys/random.ts'
+import { HalfSipHash } from '../sys/siphash.ts'
+import { SF_REUSEADDR, SF_REUSEPORT, TCP_LISTEN, TCP_TIME_WAIT } from './sock.ts'
+
+/** What holds a port: a socket, or what is left of one in TIME_WAIT. The `port…` links are kept by the table. */
+export interface PortUser {
+  /** The bound address (inet_rcv_saddr), 0 for any. */
+  localAddress: number
+  localPort: number
+  remoteAddress: number
+  remotePort: number
+  readonly boundInterface: number
+  /** SF_REUSEADDR and SF_REUSEPORT count. */
+  readonly flags: number
+  readonly state: number
+  /** Who made the socket: SO_REUSEPORT groups are of one user. */
+  readonly uid: number
+  portBucket: PortBucket | null
+  portNext: PortUser | null
+  portPrevious: PortUser | null
+}
+
+/** The users of one port, newest first (inet_bind_bucket). */
+export class PortBucket {
+  port: number
+  first: PortUser | null = null
+  count = 0
+  /** Only connect() took this port so far, so other connections to other peers may share it (fastreuse -1). */
+  connectOnly = false
+
+  constructor(port: number) {
+    this.port = port
+  }
+
+  add(user: PortUser): void {
+    user.portBucket = this
+    user.portPrevious = null
+    user.portNext = this.first
+    if (this.first !== null) this.first.portPrevious = user
+    this.first = user
+    this.count++
+  }
+
+  remove(user: PortUser): void {
+    if (user.portPrevious === null) this.first = user.portNext
+    else user.portPrevious.portNext = user.portNext
+    if (user.portNext !== null) user.portNext.portPrevious = user.portPrevious
+    user.portBucket = user.portNext = user.portPrevious = null
+    this.count--
+  }
+}
+
+/** The answers of a `ConflictRule`. */
+export const PORT_FREE = 0
+export const PORT_TAKEN = 1
+/** Bind without looking at the rest (udp_lib_lport_inuse returns at the first of its own reuseport group). */
+export const PORT_JOIN = 2
+
+/**
+ * May `user` have the port that `other` has, given that their addresses and devices overlap? `explicit` is false while
+ * a port is being chosen for bind to port 0.
+ */
+export type ConflictRule = (user: PortUser, other: PortUser, explicit: boolean) => number
+
+/**
+ * TCP (inet_bind_conflict): SO_REUSEADDR on both allows it unless the other listens; SO_REUSEPORT on both, of one user
+ * or with the other in TIME_WAIT, allows it always. A port that is chosen is shared with nobody.
+ */
+export function tcpConflict(user: PortUser, other: PortUser, explicit: boolean): number {
+  if (!explicit) return PORT_TAKEN
+  if ((user.flags & other.flags & SF_REUSEADDR) !== 0 && other.state !== TCP_LISTEN) return PORT_FREE
+  if ((user.flags & other.flags & SF_REUSEPORT) === 0) return PORT_TAKEN
+  return other.state === TCP_TIME_WAIT || user.uid === other.uid ? PORT_FREE : PORT_TAKEN
+}
+
+/** UDP (udp_lib_lport_inuse): SO_REUSEADDR on both allows it whatever they do, also when the port is being chosen. */
+export function udpConflict(user: PortUser, other: PortUser, explicit: boolean): number {
+  if ((user.flags & other.flags & SF_REUSEADDR) !== 0) return PORT_FREE
+  if ((user.flags & other.flags & SF_REUSEPORT) === 0 || user.uid !== other.uid) return PORT_TAKEN
+  return explicit ? PORT_JOIN : PORT_FREE
+}
+
+/** True if packets could be meant for both: equal or wildcard address, equal or no device (inet_rcv_saddr_equal). */
+function overlaps(user: PortUser, other: PortUser, address: number): boolean {
+  if (other.localAddress !== address && other.localAddress !== 0 && address !== 0) return false
+  const device = user.boundInterface
+  return device === 0 || other.boundInterface === 0 || device === other.boundInterface
+}
+
+/** Entries of RFC 6056 algorithm 4's table (Linux's table_perturb has 65536). */
+const PERTURB_SIZE = 1024
+/** Buckets kept for the next new port. */
+const SPARE_BUCKETS = 64
+
+/** What the table reads of a host's sysctls. */
+export interface PortRange {
+  readonly ip_local_port_range: readonly number[]
+}
+
+export class PortTable {
+  readonly #sysctl: PortRange
+  readonly #random: Random
+  readonly #hash: HalfSipHash
+  readonly #rule: ConflictRule
+  /** Buckets by the high and the low byte of the port. */
+  readonly #pages: ((PortBucket | null)[] | null)[] = new Array<null>(256).fill(null)
+  readonly #spare: PortBucket[] = []
+  #perturb: Int32Array | null = null
+  /** Ports in use. */
+  size = 0
+
+  /** `rule` is `tcpConflict` or `udpConflict`. */
+  constructor(sysctl: PortRange, random: Random, rule: ConflictRule) {
+    this.#sysctl = sysctl
+    this.#random = random
+    this.#hash = new HalfSipHash(random)
+    this.#rule = rule
+  }
+
+  /** The users of `port`, or null. */
+  bucket(port: number): PortBucket | null {
+    const page = this.#pages[port >> 8] as (PortBucket | null)[] | null
+    return page === null ? null : (page[port & 255] as PortBucket | null)
+  }
+
+  /** bind(2): gives `user` address and port (0: any free one); 0 or -EADDRINUSE. */
+  bind(user: PortUser, address: number, port: number): number {
+    if (port === 0) {
+      port = this.#choose(user, address)
+      if (port < 0) return port
+    } else if (this.#conflicts(user, address, port, true)) return -EADDRINUSE
+    user.localAddress = address
+    this.#join(user, port, false)
+    return 0
+  }
+
+  /** Gives `user` a free port at the address it has already; 0 or -EADDRINUSE. */
+  autobind(user: PortUser): number {
+    return this.bind(user, user.localAddress, 0)
+  }
+
+  /** The rules once more for a bound socket that starts to listen (inet_csk_listen_start); 0 or -EADDRINUSE. */
+  recheck(user: PortUser): number {
+    const bucket = user.portBucket
+    if (bucket === null) return this.autobind(user)
+    if (this.#conflicts(user, user.localAddress, bucket.port, true)) return -EADDRINUSE
+    bucket.connectOnly = false
+    return 0
+  }
+
+  /**
+   * connect(2) without a port (__inet_hash_connect): takes one such that `taken(user, port)` is false for the user's
+   * addresses and remote port; ports that other connections have may be shared, those that bind() took may not.
+   * 0 with `user.localPort` set, or -EADDRNOTAVAIL. `localAddress` must be set already.
+   */
+  connect<T extends PortUser>(user: T, taken: (user: T, port: number) => boolean): number {
+    const low = this.#low
+    const count = this.#high - low
+    const remaining = count > 1 ? count & ~1 : count
+    const hash = this.#hash.hash4(user.localAddress, user.remoteAddress, user.remotePort, 0)
+    this.#perturb ??= new Int32Array(PERTURB_SIZE)
+    const index = (hash >>> 16) % PERTURB_SIZE
+    const perturb = this.#perturb[index] as number
+    // Even offsets first: bind to port 0 prefers the odd ones, so that they do not fight.
+    const offset = (((hash ^ Math.imul(hash, 0x9e3779b1)) >>> 1) + perturb) % remaining & ~1
+    for (let parity = 0; parity < 2; parity++) {
+      for (let i = 0; i < remaining; i += 2) {
+        const port = low + ((offset + parity + i) % remaining)
+        const bucket = this.bucket(port)
+        if (bucket !== null && (!bucket.connectOnly || taken(user, port))) continue
+        this.#perturb[index] = (perturb + Math.max(i, this.#random.below(8) * 2) + 2) & 0x3fffffff
+        this.#join(user, port, true)
+        return 0
+      }
+      if (remaining < 2) break
+    }
+    return -EADDRNOTAVAIL
+  }
+
+  /** An accepted connection has its listener's port (__inet_inherit_port): no rule forbids it. */
+  inherit(child: PortUser, parent: PortUser): void {
+    const bucket = parent.portBucket
+    if (bucket !== null) {
+      child.localPort = bucket.port
+      bucket.add(child)
+    }
+  }
+
+  /** `replacement` (the TIME_WAIT record) takes the place of `user`. */
+  replace(user: PortUser, replacement: PortUser): void {
+    const bucket = user.portBucket
+    if (bucket === null) return
+    bucket.add(replacement)
+    bucket.remove(user)
+  }
+
+  /** Gives up the port; nothing if there is none. `localPort` stays as it is. */
+  release(user: PortUser): void {
+    const bucket = user.portBucket
+    if (bucket === null) return
+    bucket.remove(user)
+    if (bucket.count > 0) return
+    const page = this.#pages[bucket.port >> 8] as (PortBucket | null)[]
+    page[bucket.port & 255] = null
+    this.size--
+    if (this.#spare.length < SPARE_BUCKETS) this.#spare.push(bucket)
+  }
+
+  get #low(): number {
+    return this.#sysctl.ip_local_port_range[0] ?? 32768
+  }
+
+  /** One more than the last port of the range. */
+  get #high(): number {
+    return (this.#sysctl.ip_local_port_range[1] ?? 60999) + 1
+  }
+
+  #conflicts(user: PortUser, address: number, port: number, explicit: boolean): boolean {
+    for (let other = this.bucket(port)?.first ?? null; other !== null; other = other.portNext) {
+      if (other === user || !overlaps(user, other, address)) continue
+      const answer = this.#rule(user, other, explicit)
+      if (answer === PORT_TAKEN) return true
+      if (answer === PORT_JOIN) return false
+    }
+    return false
+  }
+
+  /** A free port for bind to port 0: odd offsets first, from a random one (inet_csk_find_open_port). */
+  #choose(user: PortUser, address: number): number {
+    const low = this.#low
+    const count = this.#high - low
+    const remaining = count > 1 ? count & ~1 : count
+    const offset = this.#random.below(remaining) | 1
+    for (let parity = 0; parity < 2; parity++) {
+      for (let i = 0; i < remaining; i += 2) {
+        const port = low + ((offset + parity + i) % remaining)
+        if (!this.#conflicts(user, address, port, false)) return port
+      }
+      if (remaining < 2) break
+    }
+    return -EADDRINUSE
+  }
+
+  #join(user: PortUser, port: number, byConnect: boolean): void {
+    let bucket = this.bucket(port)
+    if (bucket === null) {
+      bucket = this.#spare.pop() ?? new PortBucket(port)
+      bucket.port = port
+      bucket.connectOnly = byConnect
+      const page = (this.#pages[port >> 8] ??= new Array<PortBucket | null>(256).fill(null))
+      page[port & 255] = bucket
+      this.size++
+    } else if (!byConnect) bucket.connectOnly = false
+    bucket.add(user)
+    user.localPort = port
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * What every transport's socket has in common (Linux's struct sock): identity, buffers' limits, options, pending
+ * error, readiness; and the operations the socket layer calls, non-blocking, integers out: a result >= 0 or -errno.
+ */
+import { EAFNOSUPPORT, ENOPROTOOPT, ENOTCONN, ENOTTY, EOPNOTSUPP } from '../sys/errno.ts'
+import type { Stack } from '../stack/stack.ts'
+import type { SockAddr } from './address.ts'
+import type { PortBucket, PortUser } from './ports.ts'
+import { WaitQueue } from './wait-queue.ts'
+
+/** TCP's states with Linux's numbers (include/net/tcp_states.h); other transports use ESTABLISHED and CLOSE. */
+export const TCP_ESTABLISHED = 1
+export const TCP_SYN_SENT = 2
+export const TCP_SYN_RECV = 3
+export const TCP_FIN_WAIT1 = 4
+export const TCP_FIN_WAIT2 = 5
+export const TCP_TIME_WAIT = 6
+export const TCP_CLOSE = 7
+export const TCP_CLOSE_WAIT = 8
+export const TCP_LAST_ACK = 9
+export const TCP_LISTEN = 10
+export const TCP_CLOSING = 11
+export const TCP_NEW_SYN_RECV = 12
+
+/** Bits of `Sock.shutdownMask`. */
+export const RCV_SHUTDOWN = 1
+export const SEND_SHUTDOWN = 2
+export const SHUTDOWN_MASK = 3
+
+/** Bits of `Sock.flags`. */
+export const SF_REUSEADDR = 1
+export const SF_REUSEPORT = 2
+export const SF_KEEPALIVE = 4
+export const SF_BROADCAST = 8
+export const SF_OOBINLINE = 16
+export const SF_LINGER = 32
+/** No file refers to it any more; the protocol finishes alone (SOCK_DEAD). */
+export const SF_DEAD = 64
+/** A program fixed the buffer's size, so it is not tuned (SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK). */
+export const SF_RCVBUF_LOCK = 128
+export const SF_SNDBUF_LOCK = 256
+/** bind() gave the address or the port (SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK). */
+export const SF_BINDADDR_LOCK = 512
+export const SF_BINDPORT_LOCK = 1024
+export const SF_DONTROUTE = 2048
+export const SF_RECVERR = 4096
+export const SF_TIMESTAMP = 8192
+export const SF_NO_CHECK = 16384
+export const SF_DEBUG = 32768
+export const SF_HDRINCL = 65536
+/** IP_FREEBIND: any address may be bound. IP_BIND_ADDRESS_NO_PORT: bind to port 0 leaves the port to connect. */
+export const SF_FREEBIND = 131072
+export const SF_BIND_NO_PORT = 262144
+
+/** IP_MTU_DISCOVER's values (ip(7)). */
+export const IP_PMTUDISC_DONT = 0
+export const IP_PMTUDISC_WANT = 1
+export const IP_PMTUDISC_DO = 2
+export const IP_PMTUDISC_PROBE = 3
+export const IP_PMTUDISC_INTERFACE = 4
+export const IP_PMTUDISC_OMIT = 5
+
+/** What recvmsg and sendmsg carry beside the bytes. Reused by its owner. */
+export class Message {
+  /** Where from (filled by receive) or where to; null when not wanted. */
+  name: SockAddr | null = null
+  /** MSG_ flags of the result. */
+  flags = 0
+}
+
+/**
+ * An option's value as it crosses the system-call surface: an int, raw bytes, a name, or a struct in words of its fields
+ * (struct linger, struct timeval).
+ */
+export type OptionValue =
+  | number
+  | Uint8Array
+  | string
+  | { readonly onoff: number; readonly linger: number }
+  | { readonly sec: number; readonly usec: number }
+
+/** Where getOption puts its answer. */
+export class OptionResult {
+  value: OptionValue = 0
+}
+
+export abstract class Sock implements PortUser {
+  readonly stack: Stack
+  readonly family: number
+  readonly type: number
+  readonly protocol: number
+  state: number = TCP_CLOSE
+  /** Addresses as int32 and ports, in host order; 0 is the wildcard. */
+  localAddress = 0
+  localPort = 0
+  remoteAddress = 0
+  remotePort = 0
+  /** Index of the interface it is bound to (SO_BINDTODEVICE), 0: any. */
+  boundInterface = 0
+  /** Pending error (SO_ERROR), positive; and one that is reported only if nothing better comes (sk_err_soft). */
+  error = 0
+  softError = 0
+  shutdownMask = 0
+  /** SF_ bits. */
+  flags = 0
+  /** Limits of the buffers, in bytes of memory (already doubled, as Linux keeps them), and what is charged to them. */
+  rcvbuf: number
+  sndbuf: number
+  rmemAlloc = 0
+  wmemQueued = 0
+  /** IP_TOS; IP_TTL or -1 for the host's default. */
+  tos = 0
+  ttl = -1
+  /** IP_MTU_DISCOVER, and SO_PRIORITY. */
+  mtuDiscover: number
+  priority = 0
+  /** SO_RCVTIMEO and SO_SNDTIMEO in microseconds, 0: none, -1: never wait. SO_LINGER in seconds. SO_RCVLOWAT in bytes. */
+  rcvTimeout = 0
+  sndTimeout = 0
+  lingerSeconds = 0
+  rcvLowat = 1
+  /** Who made it (effective user id), and whether the caller in hand is privileged: set by the socket layer. */
+  uid = 0
+  privileged = true
+  /** Its place among the users of `localPort`; kept by `PortTable`. */
+  portBucket: PortBucket | null = null
+  portNext: PortUser | null = null
+  portPrevious: PortUser | null = null
+  readonly wait: WaitQueue = new WaitQueue()
+
+  constructor(stack: Stack, family: number, type: number, protocol: number) {
+    this.stack = stack
+    this.family = family
+    this.type = type
+    this.protocol = protocol
+    this.rcvbuf = stack.sysctl.rmem_default
+    this.sndbuf = stack.sysctl.wmem_default
+    this.mtuDiscover = stack.sysctl.ip_no_pmtu_disc !== 0 ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT
+  }
+
+  /** Readiness now, as POLL bits. */
+  abstract poll(): number
+  /** The last descriptor is closed. */
+  abstract close(): void
+  /** Sends bytes [offset, offset + length); bytes taken, or -errno (-EAGAIN when it would have to wait). */
+  abstract send(bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null): number
+  /** Receives into [offset, offset + length); bytes, 0 at the end of the stream, or -errno. */
+  abstract receive(bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number
+
+  bind(_address: SockAddr): number {
+    return -EOPNOTSUPP
+  }
+  /** 0 when done, -EINPROGRESS when it goes on, or -errno. */
+  connect(_address: SockAddr): number {
+    return -EOPNOTSUPP
+  }
+  listen(_backlog: number): number {
+    return -EOPNOTSUPP
+  }
+  /** The next connection, or -errno. */
+  accept(): Sock | number {
+    return -EOPNOTSUPP
+  }
+  /** `how` is SHUT_RD 0, SHUT_WR 1, SHUT_RDWR 2. */
+  shutdown(_how: number): number {
+    return -EOPNOTSUPP
+  }
+  /** Fills `into` with the local or the peer's address; 0 or -errno. */
+  getName(_peer: boolean, _into: SockAddr): number {
+    return -EAFNOSUPPORT
+  }
+  /** Protocol options (level above SOL_SOCKET); SOL_SOCKET is the socket layer's. */
+  setOption(_level: number, _name: number, _value: OptionValue): number {
+    return -ENOPROTOOPT
+  }
+  getOption(_level: number, _name: number, _result: OptionResult): number {
+    return -ENOPROTOOPT
+  }
+  /** ioctl(2) on the socket: a value >= 0 or -errno. */
+  ioctl(_request: number): number {
+    return -ENOTTY
+  }
+  /** Where it sends now has this path MTU (IP_MTU); -ENOTCONN if it sends nowhere. */
+  pathMtu(): number {
+    return -ENOTCONN
+  }
+  /** SO_BINDTODEVICE changed `boundInterface`: forget routes. */
+  routeChanged(): void {}
+
+  /** Takes the pending error, as SO_ERROR and the next failing call do (sock_error). */
+  takeError(): number {
+    const error = this.error
+    this.error = 0
+    return error
+  }
+
+  isFlag(bit: number): boolean {
+    return (this.flags & bit) !== 0
+  }
+
+  setFlag(bit: number, on: boolean): void {
+    if (on) this.flags |= bit
+    else this.flags &= ~bit
+  }
+
+  get isDead(): boolean {
+    return (this.flags & SF_DEAD) !== 0
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Wait queues and readiness: what `poll`, `select`, `epoll`, blocking calls and the platform APIs are all built on.
+ * A waiter's `wake` must only note that something happened (resolve a promise, queue a task): it runs in the middle of
+ * packet processing and never calls into the stack or a program.
+ */
+
+/** Readiness bits, with Linux's values (poll(2), asm-generic/poll.h). */
+export const POLLIN = 0x001
+export const POLLPRI = 0x002
+export const POLLOUT = 0x004
+export const POLLERR = 0x008
+export const POLLHUP = 0x010
+export const POLLNVAL = 0x020
+export const POLLRDNORM = 0x040
+export const POLLRDBAND = 0x080
+export const POLLWRNORM = 0x100
+export const POLLWRBAND = 0x200
+export const POLLRDHUP = 0x2000
+
+/** One entry of a wait queue (wait_queue_entry). */
+export abstract class Waiter {
+  queue: WaitQueue | null = null
+  previous: Waiter | null = null
+  following: Waiter | null = null
+  /** The mask of what may have become ready; look again, it may be gone. */
+  abstract wake(mask: number): void
+}
+
+/** A doubly linked list of waiters, woken in the order they came. */
+export class WaitQueue {
+  #first: Waiter | null = null
+  #last: Waiter | null = null
+
+  get isEmpty(): boolean {
+    return this.#first === null
+  }
+
+  add(waiter: Waiter): void {
+    if (waiter.queue !== null) waiter.queue.remove(waiter)
+    waiter.queue = this
+    waiter.previous = this.#last
+    if (this.#last === null) this.#first = waiter
+    else this.#last.following = waiter
+    this.#last = waiter
+  }
+
+  remove(waiter: Waiter): void {
+    if (waiter.queue !== this) return
+    if (waiter.previous === null) this.#first = waiter.following
+    else waiter.previous.following = waiter.following
+    if (waiter.following === null) this.#last = waiter.previous
+    else waiter.following.previous = waiter.previous
+    waiter.queue = waiter.previous = waiter.following = null
+  }
+
+  /** Wakes every waiter; one that removes itself while being woken is fine. */
+  wake(mask: number): void {
+    for (let waiter = this.#first; waiter !== null; ) {
+      const following = waiter.following
+      waiter.wake(mask)
+      waiter = following
+    }
+  }
+}

@@ -1,0 +1,24 @@
+/** The names a program includes from headers: numbers, address families and readiness bits, in one place. */
+export * from '../sock/constants.ts'
+export { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, INADDR_ANY, INADDR_BROADCAST, INADDR_LOOPBACK } from '../sock/address.ts'
+export {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+  POLLPRI,
+  POLLRDBAND,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
+} from '../sock/wait-queue.ts'
+export {
+  IP_PMTUDISC_DO,
+  IP_PMTUDISC_DONT,
+  IP_PMTUDISC_INTERFACE,
+  IP_PMTUDISC_OMIT,
+  IP_PMTUDISC_PROBE,
+  IP_PMTUDISC_WANT,
+} from '../sock/sock.ts'

@@ -1,0 +1,245 @@
+/** Fifth, check the ACK field (RFC 9293 §3.10.7.4; Linux tcp_ack): what it acknowledges, what it allows. */
+import * as F from './ack-flags.ts'
+import { armRexmt, PENDING_PROBE, PENDING_REO, PENDING_TLP, probeDelay, rearmRto, stopRexmt } from './timers.ts'
+import { ackRtt } from './rtt.ts'
+import { rackAdvance, rackUpdateWindow, recoveryOf } from './rack.ts'
+import { controlCongestion, fastRetransAlert, noteReordering, tlpAcked, transmitRecovery } from './recovery.ts'
+import { scheduleLossProbe } from './probe.ts'
+import { tagQueue } from './sack.ts'
+import type { Segment } from './segment.ts'
+import { after, before, diff } from './seq.ts'
+import { CA_OPEN, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, type Tcb } from './tcb.ts'
+import { trimAcked, unlinkSegment } from './tx-queue.ts'
+import { EVER_RETRANS, LOST, RETRANS, SACKED } from './tx-segment.ts'
+import { ECE, SYN } from '../wire/tcp.ts'
+import { challengeAck } from './challenge.ts'
+import { restartAfterIdle } from './output.ts'
+
+/** The ACK is unacceptable: old beyond any window, or of data never sent. */
+export const ACK_OLD = -1
+export const ACK_UNSENT = -2
+
+/** Remembers the peer's timestamp to echo (RFC 7323 §4.3; tcp_replace_ts_recent). */
+export function replaceTsRecent(t: Tcb, seq: number): void {
+  if ((t.opt & OPT_TIMESTAMPS) === 0 || after(seq, t.rcv.wup)) return
+  // PAWS: never step back, unless the old one is more than 24 days stale.
+  if (((t.rcvTsVal - t.tsRecent) | 0) < 0 && !tsRecentStale(t)) return
+  t.tsRecent = t.rcvTsVal
+  t.tsRecentStamp = t.tcp.nowMs()
+}
+
+/** 24 days in seconds, TCP_PAWS_24DAYS. */
+export const tsRecentStale = (t: Tcb): boolean => ((t.tcp.nowMs() - t.tsRecentStamp) | 0) >= 60 * 60 * 24 * 24 * 1000
+
+/** SND.WND, SND.WL1 (RFC 9293 §3.10.7.4; tcp_ack_update_window). */
+function updateWindow(t: Tcb, g: Segment): number {
+  const snd = t.snd
+  const window = (g.flags & SYN) !== 0 ? g.window : g.window << snd.wscale
+  let flags = 0
+  const fresh = after(g.ack, snd.una) || after(g.seq, snd.wl1) || (g.seq === snd.wl1 && (window > snd.wnd || window === 0))
+  if (fresh) {
+    flags |= F.WIN_UPDATE
+    snd.wl1 = g.seq
+    if (snd.wnd !== window) {
+      snd.wnd = window
+      if (t.sendHead !== null) restartAfterIdle(t)
+      if (window > snd.maxWnd) {
+        snd.maxWnd = window
+        // The half-window bound of the MSS (tcp_bound_to_half_wnd) may have moved.
+        t.pmtu = -1
+      }
+    }
+  }
+  snd.una = g.ack
+  return flags
+}
+
+/** Takes acknowledged segments off the queue (tcp_clean_rtx_queue); returns the flags they add. */
+function cleanQueue(t: Tcb, priorUna: number, priorFack: number, priorSacked: number, tagged: number): number {
+  const r = recoveryOf(t)
+  const una = t.snd.una
+  const now = t.tcp.now
+  let flags = 0
+  let firstTime = 0
+  let lastTime = 0
+  let acked = 0
+  let reord = t.snd.nxt
+  const isSack = (t.opt & OPT_SACK) !== 0
+  let s = t.txHead
+  while (s !== null && s !== t.sendHead) {
+    const sacked = s.sacked
+    const start = s.seq
+    let pieces = s.pcount
+    let whole = true
+    if (after(s.endSeq, una)) {
+      if (!after(una, s.seq) || s.bytes === 0) break
+      if (s.pcount === 1 && diff(una, s.seq) < s.bytes && t.snd.mss >= s.bytes) {
+        // Part of one segment: it stays as it was sent (RFC 9293 allows, Linux does).
+        break
+      }
+      pieces = trimAcked(t, s, t.snd.mss)
+      if (pieces === 0) break
+      whole = false
+    }
+    if ((sacked & (RETRANS | EVER_RETRANS)) !== 0) {
+      if ((sacked & RETRANS) !== 0) t.retransOut -= pieces
+      flags |= F.RETRANS_DATA_ACKED
+    } else if ((sacked & SACKED) === 0) {
+      lastTime = s.txTime
+      if (firstTime === 0) firstTime = lastTime
+      if (before(start, reord)) reord = start
+      if (!after(s.endSeq, r.highSeq)) flags |= F.ORIG_SACK_ACKED
+    }
+    if ((sacked & SACKED) !== 0) t.sackedOut -= pieces
+    else if (isSack) {
+      t.delivered += pieces
+      rackAdvance(t, s)
+    }
+    if ((sacked & LOST) !== 0) t.lostOut -= pieces
+    t.packetsOut -= pieces
+    acked += pieces
+    if ((s.flags & SYN) === 0) flags |= F.DATA_ACKED
+    else {
+      flags |= F.SYN_ACKED
+      r.retransStamp = 0
+    }
+    if (!whole) break
+    const next = s.next
+    unlinkSegment(t, s)
+    s = next
+  }
+  if (t.txHead === null || t.txHead === t.sendHead) r.highestSack = null
+  if (!before(t.snd.up, priorUna) && before(t.snd.up, una)) t.snd.up = una
+  const head = t.txHead
+  if (head !== null && head !== t.sendHead && (head.sacked & SACKED) !== 0) flags |= F.SACK_RENEGING
+  let seqRtt = -1
+  let caRtt = -1
+  let sackRtt = -1
+  if (firstTime !== 0 && (flags & F.RETRANS_DATA_ACKED) === 0) {
+    seqRtt = now - firstTime
+    caRtt = now - lastTime
+  }
+  const state = t.tcp.sackState
+  if ((tagged & F.DATA_SACKED) !== 0 && state.firstTime !== 0) {
+    sackRtt = now - state.firstTime
+    caRtt = now - state.lastTime
+  }
+  const sampled = ackRtt(t, after(una, priorUna), seqRtt, sackRtt)
+  if ((flags & F.ACKED) !== 0) {
+    flags |= F.SET_XMIT_TIMER
+    if (!isSack) {
+      const left = t.sackedOut - Math.max(0, acked - 1)
+      t.delivered += Math.max(acked - priorSacked, 1)
+      t.sackedOut = acked > 0 ? Math.max(0, left) : t.sackedOut
+      if ((flags & F.RETRANS_DATA_ACKED) !== 0) flags &= ~F.ORIG_SACK_ACKED
+    } else if (before(reord, priorFack)) noteReordering(t, reord, false)
+  } else if (head !== null && sampled && sackRtt >= 0 && sackRtt > now - head.txTime) flags |= F.SET_XMIT_TIMER
+  t.ca.packetsAcked?.(t, acked, caRtt)
+  return flags
+}
+
+/** With nothing out, a window update may open a closed window, or the probing goes on (tcp_ack_probe). */
+function ackProbe(t: Tcb): void {
+  const head = t.sendHead
+  if (head === null) return
+  if (!after(head.seq + Math.min(head.bytes, t.snd.mss), (t.snd.una + t.snd.wnd) | 0)) {
+    t.backoff = 0
+    t.probesOut = 0
+    if (t.pendingTimer === PENDING_PROBE) stopRexmt(t)
+  } else {
+    armRexmt(t, PENDING_PROBE, probeDelay(t, t.stack.sysctl.tcp_rto_max_ms * 1000))
+  }
+}
+
+/** A dubious acknowledgement needs a look by loss recovery (tcp_ack_is_dubious). */
+const isDubious = (t: Tcb, flags: number): boolean =>
+  (flags & F.NOT_DUP) === 0 || (flags & F.CA_ALERT) !== 0 || t.caState !== CA_OPEN
+
+/**
+ * Processes the acknowledgement in `g`; `flags` are what the caller knows (F.SLOWPATH, F.UPDATE_TS_RECENT).
+ * 1: taken; 0: old but harmless; ACK_OLD or ACK_UNSENT: the segment must be answered or dropped.
+ */
+export function processAck(t: Tcb, g: Segment, flags: number): number {
+  const snd = t.snd
+  const priorUna = snd.una
+  const ack = g.ack
+  const tcp = t.tcp
+  const priorPackets = t.packetsOut
+  const priorDelivered = t.delivered
+  const priorLost = t.lost
+  if (before(ack, priorUna)) {
+    if (before(ack, (priorUna - snd.maxWnd) | 0)) {
+      if ((flags & F.NO_CHALLENGE_ACK) === 0) challengeAck(t, false)
+      return ACK_OLD
+    }
+    return oldAck(t, g, priorUna, priorDelivered, priorLost, flags)
+  }
+  if (after(ack, snd.nxt)) return ACK_UNSENT
+  if (after(ack, priorUna)) {
+    flags |= F.SND_UNA_ADVANCED
+    t.retransmits = 0
+  }
+  const r = t.recovery
+  const highest = r === null ? null : r.highestSack
+  const priorFack = highest === null ? priorUna : highest.endSeq
+  const priorSacked = t.sackedOut
+  if ((flags & F.UPDATE_TS_RECENT) !== 0) replaceTsRecent(t, g.seq)
+  if (g.length > 0 || g.isFin) flags |= F.DATA
+  else t.stack.counters.TcpExtTCPPureAcks++
+  flags |= updateWindow(t, g)
+  let tagged = 0
+  if (g.sackCount > 0 && (t.opt & OPT_SACK) !== 0) {
+    tagQueue(t, g.bytes, tcp.parsed, priorUna, tcp.sackState)
+    tagged = tcp.sackState.flags
+    flags |= tagged
+  }
+  if ((t.opt & OPT_ECN) !== 0 && (g.flags & (ECE | SYN)) === ECE) flags |= F.ECE_SEEN
+  t.softError = 0
+  t.probesOut = 0
+  t.lastSegmentTime = tcp.nowMs()
+  if (priorPackets === 0) {
+    if ((flags & F.DSACKING_ACK) !== 0) alert(t, priorUna, 0, flags)
+    ackProbe(t)
+    if (r !== null && r.tlpHighSeq !== 0) tlpAcked(t, ack, flags)
+    return 1
+  }
+  flags |= cleanQueue(t, priorUna, priorFack, priorSacked, tagged)
+  rackUpdateWindow(t, priorDelivered)
+  const rec = t.recovery
+  if (rec !== null && rec.tlpHighSeq !== 0) tlpAcked(t, ack, flags)
+  let rexmit = 0
+  if (isDubious(t, flags)) {
+    let dupacks = 0
+    if ((flags & (F.SND_UNA_ADVANCED | F.NOT_DUP | F.DSACKING_ACK)) === 0) dupacks = Math.max(1, g.gsoSegments)
+    alert(t, priorUna, dupacks, flags)
+    flags = tcp.alert.flags
+    rexmit = tcp.alert.rexmit
+  }
+  if ((flags & F.SET_XMIT_TIMER) !== 0 && t.pendingTimer !== PENDING_REO) setXmitTimer(t)
+  if ((flags & F.FORWARD_PROGRESS) !== 0 || (flags & F.NOT_DUP) === 0) t.dst?.confirm()
+  controlCongestion(t, ack, t.delivered - priorDelivered, t.lost - priorLost, flags)
+  transmitRecovery(t, rexmit)
+  return 1
+}
+
+function setXmitTimer(t: Tcb): void {
+  if (!scheduleLossProbe(t, true)) {
+    if (t.pendingTimer === PENDING_TLP) t.pendingTimer = 0
+    rearmRto(t)
+  }
+}
+
+function alert(t: Tcb, priorUna: number, dupacks: number, flags: number): void {
+  fastRetransAlert(t, priorUna, dupacks, flags, t.tcp.alert)
+}
+
+/** An ACK below SND.UNA that is not too old: its SACK blocks still count (LINUX-TCP 25). */
+function oldAck(t: Tcb, g: Segment, priorUna: number, priorDelivered: number, priorLost: number, flags: number): number {
+  if (g.sackCount === 0 || (t.opt & OPT_SACK) === 0) return 0
+  tagQueue(t, g.bytes, t.tcp.parsed, priorUna, t.tcp.sackState)
+  flags |= t.tcp.sackState.flags
+  alert(t, priorUna, 0, flags)
+  if (t.delivered > priorDelivered) controlCongestion(t, g.ack, t.delivered - priorDelivered, t.lost - priorLost, t.tcp.alert.flags)
+  transmitRecovery(t, t.tcp.alert.rexmit)
+  return 0
+}

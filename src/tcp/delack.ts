@@ -1,0 +1,150 @@
+/**
+ * When to acknowledge: at once, or delayed (RFC 9293 §3.8.6.3, RFC 5681 §4.2; Linux tcp_input.c `__tcp_ack_snd_check`,
+ * inet_connection_sock `ack`; LINUX-TCP 29). Times here are microseconds.
+ */
+import { ACK_NOW, ACK_PUSHED, ACK_SCHED, ACK_TIMER, type Tcb } from './tcb.ts'
+import { diff } from './seq.ts'
+import { startTimer, TIMER_DELACK } from './timers.ts'
+import { sendAck } from './transmit.ts'
+import { growWindow, measureRttByWindow, offerableWindow } from './window.ts'
+
+/** TCP_DELACK_MIN and TCP_ATO_MIN: 40 ms; TCP_DELACK_MAX: 200 ms. */
+export const DELACK_MIN = 40000
+export const DELACK_MAX = 200000
+/** TCP_MAX_QUICKACKS. */
+const MAX_QUICKACKS = 16
+/** Interactive exchanges before acknowledgements are delayed (TCP_PINGPONG_THRESH). */
+const PINGPONG_THRESHOLD = 1
+
+export const inPingpong = (t: Tcb): boolean => t.pingpong >= PINGPONG_THRESHOLD
+
+/** Gives credit for acknowledgements without delay (tcp_incr_quickack). */
+function addQuickAcks(t: Tcb, most: number): void {
+  let credit = Math.floor(t.rcv.wnd / (2 * t.rcv.mss))
+  if (credit === 0) credit = 2
+  credit = Math.min(credit, most)
+  if (credit > t.quickAck) t.quickAck = credit
+}
+
+/** Leaves the delayed mode (tcp_enter_quickack_mode). */
+export function enterQuickAck(t: Tcb, most: number): void {
+  addQuickAcks(t, most)
+  t.pingpong = 0
+  t.ato = DELACK_MIN
+}
+
+export const inQuickAck = (t: Tcb): boolean => t.quickAck > 0 && !inPingpong(t)
+
+/** Any segment that carries our acknowledgement left (tcp_event_ack_sent). */
+export function ackSent(t: Tcb): void {
+  if (t.ackPending === 0 && t.quickAck === 0) return
+  if (t.quickAck > 0) {
+    t.quickAck--
+    if (t.quickAck === 0) t.ato = DELACK_MIN
+  }
+  t.ackPending = 0
+  if (t.delackTimer !== null) t.stack.clock.stop(t.delackTimer)
+}
+
+/** Data left (tcp_event_data_sent). */
+export function dataSent(t: Tcb): void {
+  const now = t.tcp.nowMs()
+  if (t.packetsOut === 0) t.ca.onEvent?.(t, 'tx-start')
+  t.lastSentTime = now
+  // A reply within the delayed-ACK time of what came makes the exchange interactive.
+  if (((now - t.lastReceived) | 0) * 1000 < t.ato && t.pingpong < 255) t.pingpong++
+}
+
+/** Estimates the peer's segment size from what it sends (tcp_measure_rcv_mss). */
+function measureReceiveMss(t: Tcb, length: number): void {
+  const rcv = t.rcv
+  const last = rcv.lastSegmentSize
+  rcv.lastSegmentSize = 0
+  if (length >= rcv.mss) {
+    rcv.mss = Math.min(length, rcv.advMss)
+    if (length >= rcv.advMss) rcv.mss = rcv.advMss
+    return
+  }
+  // A smaller size counts when it comes twice running, and only if it could be a full segment.
+  if (length >= 536 - 40 || length === last) {
+    rcv.lastSegmentSize = length
+    if (length === last && length >= 88) {
+      rcv.mss = length
+      return
+    }
+  }
+  if ((t.ackPending & ACK_PUSHED) !== 0) t.ackPending |= 8
+  t.ackPending |= ACK_PUSHED
+}
+
+/** In-order data came: schedules the acknowledgement and adapts its delay (tcp_event_data_recv). */
+export function dataReceived(t: Tcb, segmentLength: number, length: number, memory: number): void {
+  t.ackPending |= ACK_SCHED
+  measureReceiveMss(t, segmentLength)
+  measureRttByWindow(t, t.tcp.now)
+  const now = t.tcp.nowMs()
+  if (t.ato === 0) {
+    addQuickAcks(t, MAX_QUICKACKS)
+    t.ato = DELACK_MIN
+  } else {
+    const gap = ((now - t.lastReceived) | 0) * 1000
+    if (gap <= DELACK_MIN / 2) t.ato = (t.ato >> 1) + DELACK_MIN / 2
+    else if (gap < t.ato) t.ato = Math.min((t.ato >> 1) + gap, t.rto)
+    else if (gap > t.rto) addQuickAcks(t, MAX_QUICKACKS)
+  }
+  t.lastReceived = now
+  if (length >= 128) growWindow(t, length, memory)
+}
+
+/** Sends the acknowledgement that is due, or sees to it that it goes later (tcp_ack_snd_check). */
+export function checkAck(t: Tcb): void {
+  if (t.ackPending === 0) return
+  const rcv = t.rcv
+  const unacknowledged = diff(rcv.nxt, rcv.wup)
+  if (
+    (unacknowledged > rcv.mss && (diff(rcv.nxt, rcv.copiedSeq) < t.rcvLowat || offerableWindow(t) >= rcv.wnd)) ||
+    inQuickAck(t) ||
+    (t.ackPending & ACK_NOW) !== 0 ||
+    t.oooHead !== null
+  ) {
+    sendAck(t)
+    return
+  }
+  delayAck(t)
+}
+
+/** Arms the delayed acknowledgement (tcp_send_delayed_ack). */
+export function delayAck(t: Tcb): void {
+  let ato = t.ato
+  if (ato > DELACK_MIN) {
+    let most = inPingpong(t) || (t.ackPending & ACK_PUSHED) !== 0 ? DELACK_MAX : 500000
+    if (t.srtt > 0) most = Math.min(most, Math.max(t.srtt >> 3, DELACK_MIN))
+    ato = Math.min(ato, most)
+  }
+  ato = Math.min(Math.max(ato, 1000), DELACK_MAX)
+  let at = t.tcp.now + ato
+  const timer = t.delackTimer
+  if ((t.ackPending & ACK_TIMER) !== 0 && timer !== null && timer.deadline !== Infinity) {
+    if (timer.deadline <= t.tcp.now + (ato >> 2)) {
+      sendAck(t)
+      return
+    }
+    if (at >= timer.deadline) at = timer.deadline
+  }
+  t.ackPending |= ACK_SCHED | ACK_TIMER
+  startTimer(t, TIMER_DELACK, at)
+}
+
+/** The timer fired: the acknowledgement goes, and the next may wait longer (tcp_delack_timer_handler). */
+export function delackFired(t: Tcb): void {
+  if ((t.ackPending & ACK_TIMER) === 0) return
+  t.ackPending &= ~ACK_TIMER
+  if ((t.ackPending & ACK_SCHED) === 0) return
+  if (!inPingpong(t)) t.ato = Math.min(t.ato << 1, t.rto)
+  else {
+    t.pingpong = 0
+    t.ato = DELACK_MIN
+  }
+  t.stack.counters.TcpExtDelayedACKs++
+  sendAck(t)
+}

@@ -1,0 +1,463 @@
+/**
+ * SEGMENT ARRIVES, RFC 9293 §3.10.7, in the RFC's own order with Linux's choices (tcp_rcv_established,
+ * tcp_rcv_state_process). One function per step; a step that ends the processing returns true.
+ */
+import type { Packet } from '../buf/packet.ts'
+import { ACK, CWR, ECE, RST, SYN, URG } from '../wire/tcp.ts'
+import { SF_DEAD, SF_KEEPALIVE, SF_SNDBUF_LOCK, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT, RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock/sock.ts'
+import { POLLOUT, POLLWRBAND, POLLWRNORM } from '../sock/wait-queue.ts'
+import { ACK_UNSENT, processAck, tsRecentStale } from './ack.ts'
+import * as F from './ack-flags.ts'
+import { challengeAck, duplicateAck } from './challenge.ts'
+import { checkAck, delayAck, enterQuickAck, inPingpong } from './delack.ts'
+import { connectionDone, peerReset, setState, WAKE_ALL } from './lifecycle.ts'
+import { syncMss } from './mss.ts'
+import { pushAfterAck } from './output.ts'
+import { acceptText, checkUrgent, takeUrgentByte, URG_NOTYET } from './receive.ts'
+import type { Segment } from './segment.ts'
+import { add, after, before } from './seq.ts'
+import {
+  ACK_SCHED, INIT_CWND, OPT_ECN, OPT_NOSPACE, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb,
+} from './tcb.ts'
+import { keepIdle, startKeep } from './timers.ts'
+import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
+import { sendAck, transmit } from './transmit.ts'
+import { initBufferSpace, measureRttByTimestamp, receiveWindow } from './window.ts'
+
+/** Segments beyond what a peer may have in flight are not worth a reply (RFC 7323 §5: PAWS). */
+function pawsRejects(t: Tcb, g: Segment): boolean {
+  if ((t.opt & OPT_TIMESTAMPS) === 0 || !g.hasTs) return false
+  if (((t.tsRecent - t.rcvTsVal) | 0) <= 0 || t.tsRecent === 0) return false
+  if (tsRecentStale(t)) return false
+  // A reordered pure ACK with an old timestamp and nothing new is no reason to answer (tcp_disordered_ack).
+  if (g.ack === t.snd.una && g.seq === g.endSeq && g.seq === t.rcv.nxt) {
+    const delta = (t.tsRecent - t.rcvTsVal) | 0
+    if (delta * 1000 <= t.rto) return false
+  }
+  return (g.flags & RST) === 0
+}
+
+/** First, the sequence number: the cases of RFC 9293 §3.10.7.4 as tcp_sequence decides them (LINUX-TCP 31, 32). */
+function isOutsideWindow(t: Tcb, g: Segment): boolean {
+  if (before(g.endSeq, t.rcv.wup)) return true
+  const edge = add(t.rcv.nxt, receiveWindow(t))
+  if (after(g.seq, edge)) return true
+  if (after(g.endSeq, edge)) {
+    // A FIN may lie beyond; more data than the window is taken only into an empty queue.
+    if (!after(g.isFin ? (g.endSeq - 1) | 0 : g.endSeq, edge)) return false
+    if (t.rcvHead !== null) {
+      t.stack.counters.TcpExtBeyondWindow++
+      return true
+    }
+  }
+  return false
+}
+
+/** First to fourth: PAWS, sequence number, RST (RFC 5961 §3), SYN (RFC 5961 §4). True: the segment is done with. */
+function validate(t: Tcb, g: Segment): boolean {
+  if (pawsRejects(t, g)) {
+    t.stack.counters.TcpExtPAWSEstab++
+    if ((g.flags & SYN) !== 0) challengeSyn(t)
+    else duplicateAck(t, g, 'TcpExtTCPACKSkippedPAWS')
+    return true
+  }
+  if (isOutsideWindow(t, g)) {
+    if ((g.flags & RST) !== 0) {
+      // RFC 5961 §3.2 with the twist of a FIN we have: its sequence number is exact too.
+      if (g.seq === ((t.rcv.nxt - 1) | 0) && isPastFin(t)) peerReset(t)
+      return true
+    }
+    if ((g.flags & SYN) !== 0) challengeSyn(t)
+    else duplicateAck(t, g, 'TcpExtTCPACKSkippedSeq')
+    return true
+  }
+  if ((g.flags & RST) !== 0) {
+    if (resetIsExact(t, g)) peerReset(t)
+    else challengeAck(t, false)
+    return true
+  }
+  if ((g.flags & SYN) !== 0) {
+    if (t.state === TCP_SYN_RECV && g.seq === t.rcv.irs) return true
+    challengeSyn(t)
+    return true
+  }
+  return false
+}
+
+const isPastFin = (t: Tcb): boolean => t.state === TCP_CLOSE_WAIT || t.state === TCP_LAST_ACK || t.state === TCP_CLOSING
+
+function challengeSyn(t: Tcb): void {
+  t.stack.counters.TcpExtTCPSYNChallenge++
+  challengeAck(t, false)
+}
+
+/** RST at RCV.NXT, or at the right edge of the SACKs we sent (Linux's robustness beyond RFC 5961). */
+function resetIsExact(t: Tcb, g: Segment): boolean {
+  if (g.seq === t.rcv.nxt) return true
+  if ((t.opt & OPT_SACK) === 0 || t.sackCount === 0 || t.sackBlocks === null) return false
+  let most = t.sackBlocks[1] as number
+  for (let i = 1; i < t.sackCount; i++) if (after(t.sackBlocks[2 * i + 1] as number, most)) most = t.sackBlocks[2 * i + 1] as number
+  return g.seq === most
+}
+
+/** Notes the timestamps of the segment in hand. */
+function takeTimestamps(t: Tcb, g: Segment): void {
+  const parsed = t.tcp.parsed
+  t.rcvTsVal = g.hasTs ? parsed.tsVal : 0
+  t.rcvTsEcr = g.hasTs && parsed.tsEcr !== 0 && (t.opt & OPT_TIMESTAMPS) !== 0 ? parsed.tsEcr : 0
+}
+
+/** A congestion mark, or the peer's word that it reacted (RFC 3168 §6.1; tcp_ecn_check_ce, tcp_ecn_accept_cwr). */
+function checkEcn(t: Tcb, g: Segment): void {
+  if ((t.opt & OPT_ECN) === 0) return
+  if ((g.flags & CWR) !== 0) {
+    t.ecnDemandCwr = false
+    if (g.length > 0) enterQuickAck(t, 2)
+  }
+  const codepoint = g.tos & 3
+  if (codepoint === 3) {
+    if (!t.ecnDemandCwr) {
+      enterQuickAck(t, 2)
+      t.ecnDemandCwr = true
+    }
+    t.ecnSeen = true
+  } else if (codepoint !== 0) t.ecnSeen = true
+}
+
+/** A segment for a connection in any state but LISTEN. Ownership of the packet passes; `start` is at the payload. */
+export function segmentArrives(t: Tcb, g: Segment, packet: Packet): void {
+  takeTimestamps(t, g)
+  if (t.state === TCP_ESTABLISHED) established(t, g, packet)
+  else if (t.state === TCP_SYN_SENT) synSent(t, g, packet)
+  else otherStates(t, g, packet)
+}
+
+/** ESTABLISHED: the common case, straight through (tcp_rcv_established). */
+function established(t: Tcb, g: Segment, packet: Packet): void {
+  if ((g.flags & (ACK | RST | SYN)) === 0) {
+    packet.release()
+    return
+  }
+  if (validate(t, g)) {
+    packet.release()
+    return
+  }
+  const verdict = processAck(t, g, F.SLOWPATH | F.UPDATE_TS_RECENT)
+  if (verdict < 0) {
+    if (verdict === ACK_UNSENT) challengeAck(t, false)
+    packet.release()
+    return
+  }
+  if ((t.opt & OPT_TIMESTAMPS) !== 0 && g.length > 0) measureRttByTimestamp(t, t.tcp.nowMs(), g.length)
+  text(t, g, packet)
+  if ((t.state as number) === TCP_CLOSE || (t.state as number) === TCP_TIME_WAIT) return
+  pushAfterAck(t)
+  checkAck(t)
+  newSpace(t)
+}
+
+/** Sixth, seventh, eighth: URG, text, FIN. */
+function text(t: Tcb, g: Segment, packet: Packet): void {
+  if ((g.flags & URG) !== 0) checkUrgent(t, g, packet)
+  else if (t.urgData === URG_NOTYET) takeUrgentByte(t, g, packet)
+  checkEcn(t, g)
+  acceptText(t, g, packet)
+}
+
+/** SYN-SENT (RFC 9293 §3.10.7.3; tcp_rcv_synsent_state_process). */
+function synSent(t: Tcb, g: Segment, packet: Packet): void {
+  const parsed = t.tcp.parsed
+  if ((g.flags & ACK) !== 0) {
+    if (!after(g.ack, t.snd.una) || after(g.ack, t.snd.nxt)) {
+      // Previous fastopen SYN or a stranger: reset unless it is one itself.
+      if ((g.flags & RST) === 0) t.tcp.sendReset(g)
+      packet.release()
+      return
+    }
+    if (g.hasTs && parsed.tsEcr !== 0) {
+      const ecr = (parsed.tsEcr - t.tsOffset) | 0
+      const now = t.tcp.nowMs()
+      const sent = t.recovery !== null && t.recovery.retransStamp !== 0 ? t.recovery.retransStamp : synSentAt(t)
+      if (((ecr - sent) | 0) < 0 || ((now - ecr) | 0) < 0) {
+        t.stack.counters.TcpExtPAWSActive++
+        if ((g.flags & RST) === 0) t.tcp.sendReset(g)
+        packet.release()
+        return
+      }
+    }
+    if ((g.flags & RST) !== 0) {
+      peerReset(t)
+      packet.release()
+      return
+    }
+    if ((g.flags & SYN) === 0) {
+      packet.release()
+      return
+    }
+    synAckArrives(t, g)
+    packet.release()
+    return
+  }
+  if ((g.flags & RST) !== 0 || (g.flags & SYN) === 0) {
+    packet.release()
+    return
+  }
+  simultaneousOpen(t, g)
+  packet.release()
+}
+
+/** When the first SYN left, in ms. */
+const synSentAt = (t: Tcb): number => (t.txHead === null ? t.tcp.nowMs() : Math.floor(t.txHead.txTime / 1000) | 0)
+
+/** What the peer's SYN says of options; ours asked for all that the sysctls allow. */
+function takeSynOptions(t: Tcb, g: Segment): void {
+  const parsed = t.tcp.parsed
+  const sysctl = t.stack.sysctl
+  t.opt &= ~(OPT_TIMESTAMPS | OPT_SACK | OPT_WSCALE)
+  if (parsed.hasTs && sysctl.tcp_timestamps !== 0) {
+    t.opt |= OPT_TIMESTAMPS
+    t.tsRecent = parsed.tsVal
+    t.tsRecentStamp = t.tcp.nowMs()
+  }
+  if (parsed.sackPermitted && sysctl.tcp_sack !== 0) t.opt |= OPT_SACK
+  if (parsed.wscale >= 0 && sysctl.tcp_window_scaling !== 0) {
+    t.opt |= OPT_WSCALE
+    t.snd.wscale = Math.min(14, parsed.wscale)
+  } else {
+    t.snd.wscale = 0
+    t.rcv.wscale = 0
+    t.rcv.windowClamp = Math.min(t.rcv.windowClamp, 65535)
+  }
+  const mss = parsed.mss === 0 ? 536 : parsed.mss
+  t.snd.mssClamp = t.snd.userMss > 0 && t.snd.userMss < mss ? t.snd.userMss : mss
+  t.rcv.nxt = add(g.seq, 1)
+  t.rcv.wup = t.rcv.nxt
+  t.rcv.copiedSeq = t.rcv.nxt
+  t.rcv.irs = g.seq
+  t.snd.wl1 = g.seq
+  t.rcv.mss = Math.min(t.rcv.advMss, 536)
+}
+
+/** The handshake's second step: the active opener is connected (RFC 9293 §3.10.7.3, "fourth"). */
+function synAckArrives(t: Tcb, g: Segment): void {
+  const ecnAsked = (t.opt & OPT_ECN) !== 0
+  if (ecnAsked && (g.flags & (ECE | CWR)) !== ECE) t.opt &= ~OPT_ECN
+  takeSynOptions(t, g)
+  t.rcvTsEcr = g.hasTs ? t.tcp.parsed.tsEcr : 0
+  processAck(t, g, F.SLOWPATH)
+  // The window of a SYN is never scaled (RFC 7323 §2.2).
+  t.snd.wnd = g.window
+  t.snd.maxWnd = Math.max(t.snd.maxWnd, g.window)
+  if (t.dst !== null) syncMss(t, t.dst.mtu)
+  initTransfer(t)
+  setState(t, TCP_ESTABLISHED)
+  t.lastSegmentTime = t.tcp.nowMs()
+  if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
+  t.wait.wake(WAKE_ALL)
+  if (t.sendHead !== null || t.deferAccept > 0 || inPingpong(t)) {
+    t.ackPending |= ACK_SCHED
+    enterQuickAck(t, 16)
+    if (t.sendHead !== null) pushAfterAck(t)
+    if (t.ackPending !== 0) delayAck(t)
+    return
+  }
+  sendAck(t)
+}
+
+/** A SYN meets our SYN (RFC 9293 §3.5, figure 7): SYN-RECEIVED, and a SYN-ACK. */
+function simultaneousOpen(t: Tcb, g: Segment): void {
+  takeSynOptions(t, g)
+  t.snd.wnd = g.window
+  t.snd.maxWnd = g.window
+  if (t.dst !== null) syncMss(t, t.dst.mtu)
+  setState(t, TCP_SYN_RECV)
+  t.opt &= ~OPT_ECN
+  const head = t.txHead
+  if (head === null) return
+  head.flags |= ACK
+  t.tcp.now = t.stack.clock.now()
+  transmit(t, head, t.snd.mss)
+}
+
+/** Buffers, congestion window and timers of a fresh connection (tcp_init_transfer). */
+export function initTransfer(t: Tcb): void {
+  const r = t.recovery
+  // RFC 6298 (5.7), RFC 5681 §3.1: a lost SYN means a window of one, unless the loss was a mistake.
+  t.snd.cwnd = t.totalRetrans > 1 && r !== null && r.hasUndo ? 1 : INIT_CWND
+  t.snd.cwndStamp = t.tcp.nowMs()
+  if (r !== null) {
+    r.hasUndo = false
+    r.retransStamp = 0
+  }
+  t.caState = 0
+  t.snd.ssthresh = 0x7fffffff
+  t.ca.init?.(t)
+  initBufferSpace(t, t.tcp.now)
+  expandSendBuffer(t)
+}
+
+/** Room for two windows of what the congestion window allows (tcp_sndbuf_expand). */
+export function expandSendBuffer(t: Tcb): void {
+  if (t.isFlag(SF_SNDBUF_LOCK)) return
+  const perSegment = Math.max(t.snd.mssClamp, t.snd.mss) + 844
+  const segments = Math.max(INIT_CWND, t.snd.cwnd, t.reordering + 1)
+  const want = 2 * segments * perSegment
+  if (t.sndbuf < want) t.sndbuf = Math.min(want, t.stack.sysctl.tcp_wmem[2] as number)
+}
+
+/** Acknowledged data left the send buffer: writers may go on (tcp_check_space). */
+function newSpace(t: Tcb): void {
+  if (t.packetsOut < t.snd.cwnd) expandSendBuffer(t)
+  if ((t.opt & OPT_NOSPACE) === 0) return
+  if (!isWritable(t)) return
+  t.opt &= ~OPT_NOSPACE
+  t.wait.wake(POLLOUT | POLLWRNORM | POLLWRBAND)
+}
+
+/** A third of the send buffer is free (sk_stream_is_writeable). */
+export const isWritable = (t: Tcb): boolean => t.sndbuf - t.wmemQueued >= t.wmemQueued >> 1
+
+/** SYN-RECEIVED (of a simultaneous open) and all closing states (tcp_rcv_state_process). */
+function otherStates(t: Tcb, g: Segment, packet: Packet): void {
+  if (t.state === TCP_CLOSE || t.state === TCP_LISTEN || (g.flags & (ACK | RST | SYN)) === 0) {
+    packet.release()
+    return
+  }
+  if (validate(t, g)) {
+    packet.release()
+    return
+  }
+  if ((g.flags & ACK) === 0) {
+    packet.release()
+    return
+  }
+  const flags = F.SLOWPATH | F.UPDATE_TS_RECENT | (t.state === TCP_SYN_RECV ? F.NO_CHALLENGE_ACK : 0)
+  const verdict = processAck(t, g, flags)
+  if (verdict <= 0) {
+    if (t.state === TCP_SYN_RECV) {
+      t.tcp.sendReset(g)
+      packet.release()
+      return
+    }
+    if (verdict < 0) {
+      if (verdict === ACK_UNSENT) challengeAck(t, false)
+      packet.release()
+      return
+    }
+  }
+  if (ackInState(t, g)) {
+    packet.release()
+    return
+  }
+  textInState(t, g, packet)
+}
+
+/** Fifth: what the ACK means in each state. True: the segment is done with. */
+function ackInState(t: Tcb, g: Segment): boolean {
+  switch (t.state) {
+    case TCP_SYN_RECV:
+      t.rcv.copiedSeq = t.rcv.nxt
+      setState(t, TCP_ESTABLISHED)
+      t.snd.una = g.ack
+      t.snd.wnd = g.window << t.snd.wscale
+      t.snd.maxWnd = Math.max(t.snd.maxWnd, t.snd.wnd)
+      t.snd.wl1 = g.seq
+      initTransfer(t)
+      t.wait.wake(WAKE_ALL)
+      return false
+    case TCP_FIN_WAIT1:
+      return finWait1Acked(t, g)
+    case TCP_CLOSING:
+      if (t.snd.una === t.snd.writeSeq) {
+        enterTimeWait(t, TCP_TIME_WAIT, 0)
+        return true
+      }
+      return false
+    case TCP_LAST_ACK:
+      if (t.snd.una === t.snd.writeSeq) {
+        connectionDone(t)
+        return true
+      }
+      return false
+    default:
+      return false
+  }
+}
+
+/** Our FIN is acknowledged: FIN-WAIT-2, and what that means without an owner. */
+function finWait1Acked(t: Tcb, g: Segment): boolean {
+  if (t.snd.una !== t.snd.writeSeq) return false
+  setState(t, TCP_FIN_WAIT2)
+  t.shutdownMask |= SEND_SHUTDOWN
+  t.dst?.confirm()
+  if (!t.isFlag(SF_DEAD)) {
+    t.wait.wake(WAKE_ALL)
+    return false
+  }
+  if (t.linger2 < 0) {
+    connectionDone(t)
+    t.stack.counters.TcpExtTCPAbortOnData++
+    return true
+  }
+  // Data after the owner has gone: nobody can read it.
+  if (g.length > 0 && after(g.isFin ? (g.endSeq - 1) | 0 : g.endSeq, t.rcv.nxt)) {
+    t.stack.counters.TcpExtTCPAbortOnData++
+    t.tcp.sendReset(g)
+    connectionDone(t)
+    return true
+  }
+  const timeout = finTimeout(t)
+  if (timeout > TIMEWAIT_LEN) startKeep(t, timeout - TIMEWAIT_LEN)
+  else if (g.isFin) startKeep(t, timeout)
+  else {
+    enterTimeWait(t, TCP_FIN_WAIT2, timeout)
+    return true
+  }
+  return false
+}
+
+/** How long FIN-WAIT-2 lasts without an owner (tcp_fin_time): tcp_fin_timeout or TCP_LINGER2, at least 3.5 RTO. */
+export function finTimeout(t: Tcb): number {
+  const timeout = (t.linger2 > 0 ? t.linger2 : t.stack.sysctl.tcp_fin_timeout) * 1000000
+  return Math.max(timeout, t.rto * 4 - (t.rto >> 1))
+}
+
+/** Seventh and eighth in the states after ESTABLISHED. */
+function textInState(t: Tcb, g: Segment, packet: Packet): void {
+  switch (t.state) {
+    case TCP_CLOSE_WAIT:
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+      // After the peer's FIN nothing more can come; what does is old.
+      if (!before(g.seq, t.rcv.nxt)) {
+        packet.release()
+        break
+      }
+      text(t, g, packet)
+      break
+    case TCP_FIN_WAIT1:
+    case TCP_FIN_WAIT2:
+      if ((t.shutdownMask & RCV_SHUTDOWN) !== 0 && t.isFlag(SF_DEAD) && g.endSeq !== g.seq &&
+        after(g.isFin ? (g.endSeq - 1) | 0 : g.endSeq, t.rcv.nxt)) {
+        // RFC 1122 §4.2.2.13: data for a program that closed is answered with a reset.
+        t.stack.counters.TcpExtTCPAbortOnData++
+        t.tcp.sendReset(g)
+        peerReset(t)
+        packet.release()
+        return
+      }
+      text(t, g, packet)
+      break
+    case TCP_ESTABLISHED:
+      text(t, g, packet)
+      break
+    default:
+      packet.release()
+      return
+  }
+  // The compiler cannot see that text() may have changed the state.
+  if ((t.state as number) === TCP_CLOSE || (t.state as number) === TCP_TIME_WAIT) return
+  pushAfterAck(t)
+  checkAck(t)
+  newSpace(t)
+}

@@ -1,0 +1,401 @@
+/**
+ * Passive open: half-open requests with their SYN-ACK timer, and the accept queue (RFC 9293 §3.10.7.2, RFC 4987; Linux
+ * tcp_conn_request, tcp_check_req, inet_csk_reqsk_queue). A half-open connection is a small record, not a control block.
+ */
+import { Timer } from '../sys/clock.ts'
+import { ACK, CWR, ECE, RST, SYN } from '../wire/tcp.ts'
+import * as wire from '../wire/tcp.ts'
+import type { Dst } from '../ip/dst.ts'
+import type { Packet } from '../buf/packet.ts'
+import { SF_BINDADDR_LOCK, SF_BINDPORT_LOCK, SF_DEAD, SF_KEEPALIVE, TCP_ESTABLISHED, TCP_SYN_RECV } from '../sock/sock.ts'
+import { POLLIN, POLLRDNORM } from '../sock/wait-queue.ts'
+import { initialSequence, timestampOffset } from './isn.ts'
+import { initTransfer, segmentArrives } from './input.ts'
+import { advertisedMss, syncMss } from './mss.ts'
+import type { Segment } from './segment.ts'
+import { add, after, before } from './seq.ts'
+import { OPT_ECN, OPT_NODELAY, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, Tcb } from './tcb.ts'
+import type { Tcp } from './tcp.ts'
+import { keepIdle, startKeep } from './timers.ts'
+import { putSynOptions, sendDetached, sendRaw, synOptionBytes } from './transmit.ts'
+
+/** Connections of one listener: finished ones waiting for accept(), and the count of half-open ones. */
+export class AcceptQueue {
+  backlog: number
+  first: Tcb | null = null
+  last: Tcb | null = null
+  length = 0
+  /** Half-open requests, and those never retransmitted yet. */
+  halfOpen = 0
+  readonly requests: Set<Request> = new Set()
+
+  constructor(backlog: number) {
+    this.backlog = backlog
+  }
+
+  /** Linux holds one more than the backlog (sk_acceptq_is_full). */
+  get isFull(): boolean {
+    return this.length > this.backlog
+  }
+
+  push(t: Tcb): void {
+    t.nextAccept = null
+    if (this.last === null) this.first = t
+    else this.last.nextAccept = t
+    this.last = t
+    this.length++
+  }
+
+  shift(): Tcb | null {
+    const t = this.first
+    if (t === null) return null
+    this.first = t.nextAccept
+    if (this.first === null) this.last = null
+    t.nextAccept = null
+    this.length--
+    return t
+  }
+}
+
+/** A half-open connection (tcp_request_sock): SYN-RECEIVED without a control block. */
+export class Request extends Timer {
+  readonly tcp: Tcp
+  readonly listener: Tcb
+  readonly local: number
+  readonly remote: number
+  readonly localPort: number
+  readonly remotePort: number
+  readonly iss: number
+  readonly irs: number
+  readonly mss: number
+  readonly opt: number
+  readonly sndWscale: number
+  tsRecent: number
+  readonly tsOffset: number
+  readonly synWindow: number
+  rcvWnd = 0
+  rcvWscale = 0
+  rcvClamp = 0
+  advMss = 536
+  retries = 0
+  timeout: number
+  sentAt = 0
+  /** The handshake is done but the accept queue was full. */
+  acked = false
+
+  constructor(tcp: Tcp, listener: Tcb, g: Segment, iss: number) {
+    super()
+    const parsed = tcp.parsed
+    const sysctl = tcp.stack.sysctl
+    this.tcp = tcp
+    this.listener = listener
+    this.local = g.local
+    this.remote = g.remote
+    this.localPort = g.localPort
+    this.remotePort = g.remotePort
+    this.iss = iss
+    this.irs = g.seq
+    const mss = parsed.mss === 0 ? 536 : Math.max(parsed.mss, 48)
+    this.mss = listener.snd.userMss > 0 && listener.snd.userMss < mss ? listener.snd.userMss : mss
+    let opt = 0
+    if (g.hasTs && sysctl.tcp_timestamps !== 0) opt |= OPT_TIMESTAMPS
+    if (parsed.sackPermitted && sysctl.tcp_sack !== 0) opt |= OPT_SACK
+    if (parsed.wscale >= 0 && sysctl.tcp_window_scaling !== 0) opt |= OPT_WSCALE
+    // RFC 3168 §6.1.1: ECE and CWR in the SYN ask for ECN; the SYN itself must not be ECN-capable.
+    if ((g.flags & (ECE | CWR)) === (ECE | CWR) && (g.tos & 3) === 0 && sysctl.tcp_ecn !== 0) opt |= OPT_ECN
+    this.opt = opt
+    this.sndWscale = parsed.wscale >= 0 ? Math.min(14, parsed.wscale) : 0
+    this.tsRecent = g.hasTs ? parsed.tsVal : 0
+    this.tsOffset = timestampOffset(tcp.hash, g.local, g.remote)
+    this.synWindow = g.window
+    this.timeout = 1000000
+  }
+
+  get ports(): number {
+    return (this.localPort << 16) | this.remotePort
+  }
+
+  /** The SYN-ACK's timer (reqsk_timer_handler): again after 1, 2, 4, 8, 16 s; gone 32 s after that (TC6). */
+  override fire(now: number): void {
+    const tcp = this.tcp
+    tcp.now = now
+    const stack = tcp.stack
+    stack.trace.tcpTimer?.(this, 'synack', stack.name)
+    const most = this.listener.synRetries > 0 ? this.listener.synRetries : stack.sysctl.tcp_synack_retries
+    // Under pressure young requests are spared and old ones given up earlier; see inet_csk_reqsk_queue_hash_add.
+    if (this.retries >= most) {
+      this.drop()
+      return
+    }
+    this.retries++
+    this.timeout = Math.min(this.timeout * 2, stack.sysctl.tcp_rto_max_ms * 1000)
+    tcp.clock.start(this, now + this.timeout)
+    if (this.acked) return
+    stack.counters.TcpRetransSegs++
+    stack.counters.TcpExtTCPSynRetrans++
+    sendSynAck(this)
+  }
+
+  /** Forgets the request. */
+  drop(): void {
+    const tcp = this.tcp
+    tcp.clock.remove(this)
+    tcp.table.delete(this.local, this.remote, this.ports, this)
+    const queue = this.listener.queue
+    if (queue !== null && queue.requests.delete(this)) queue.halfOpen--
+  }
+}
+
+/** A SYN for a listener (tcp_conn_request). `isn` other than 0: a TIME-WAIT wants this one. */
+export function synArrives(tcp: Tcp, listener: Tcb, g: Segment, packet: Packet, isn: number): void {
+  const queue = listener.queue
+  const stack = tcp.stack
+  const counters = stack.counters
+  if (queue === null || packet.kind !== 0) return
+  const sysctl = stack.sysctl
+  if (queue.halfOpen >= Math.max(queue.backlog, 1) && isn === 0) {
+    counters.TcpExtTCPReqQFullDrop++
+    counters.TcpExtListenDrops++
+    return
+  }
+  if (queue.isFull) {
+    counters.TcpExtListenOverflows++
+    counters.TcpExtListenDrops++
+    return
+  }
+  if (sysctl.tcp_max_syn_backlog - queue.halfOpen < sysctl.tcp_max_syn_backlog >> 2 && isn === 0) {
+    counters.TcpExtListenDrops++
+    return
+  }
+  const ports = (g.localPort << 16) | g.remotePort
+  const iss = isn !== 0 ? isn : initialSequence(tcp.hash, tcp.now, g.local, g.remote, ports)
+  const request = new Request(tcp, listener, g, iss)
+  const dst = stack.ipv4.route(g.remote, g.local, listener.boundInterface)
+  if (typeof dst === 'number') {
+    counters.TcpExtListenDrops++
+    return
+  }
+  initialRequestWindow(request, dst)
+  queue.requests.add(request)
+  queue.halfOpen++
+  tcp.table.set(g.local, g.remote, ports, request)
+  tcp.clock.start(request, tcp.now + request.timeout)
+  sendSynAck(request)
+}
+
+/** The window and scale a child will start with (tcp_select_initial_window from the listener's buffer). */
+function initialRequestWindow(r: Request, dst: Dst): void {
+  const listener = r.listener
+  const saved = { wnd: listener.rcv.wnd, wscale: listener.rcv.wscale, clamp: listener.rcv.windowClamp }
+  r.advMss = advertisedMss(listener, dst.mtu)
+  const timestamps = (r.opt & OPT_TIMESTAMPS) !== 0
+  r.tcp.initialWindow(listener, r.advMss - (timestamps ? 12 : 0), (r.opt & OPT_WSCALE) !== 0)
+  r.rcvWnd = listener.rcv.wnd
+  r.rcvWscale = listener.rcv.wscale
+  r.rcvClamp = listener.rcv.windowClamp
+  listener.rcv.wnd = saved.wnd
+  listener.rcv.wscale = saved.wscale
+  listener.rcv.windowClamp = saved.clamp
+}
+
+/** Sends (again) the SYN-ACK of a request. */
+export function sendSynAck(r: Request): void {
+  const tcp = r.tcp
+  const stack = tcp.stack
+  const dst = stack.ipv4.route(r.remote, r.local, r.listener.boundInterface)
+  if (typeof dst === 'number') return
+  const timestamps = (r.opt & OPT_TIMESTAMPS) !== 0
+  const sack = (r.opt & OPT_SACK) !== 0
+  const wscale = (r.opt & OPT_WSCALE) !== 0
+  const size = synOptionBytes(timestamps, sack, wscale)
+  const packet = stack.pool.allocHeader(0)
+  const at = packet.push(wire.HDR_LEN + size)
+  const flags = SYN | ACK | ((r.opt & OPT_ECN) !== 0 ? ECE : 0)
+  wire.emit(packet.bytes, at, r.localPort, r.remotePort, r.iss, add(r.irs, 1), wire.HDR_LEN + size, flags, Math.min(r.rcvWnd, 65535))
+  putSynOptions(packet.bytes, at + wire.HDR_LEN, {
+    mss: r.advMss, timestamps, sack, wscale: wscale ? r.rcvWscale : -1,
+    tsVal: (tcp.nowMs() + r.tsOffset) | 0, tsEcr: r.tsRecent,
+  })
+  r.sentAt = tcp.now
+  sendRaw(tcp, packet, at, r.local, r.remote, r.listener.tos, dst)
+}
+
+/** A segment for a half-open connection (tcp_check_req). Ownership of the packet passes. */
+export function requestInput(r: Request, g: Segment, packet: Packet): void {
+  const tcp = r.tcp
+  const parsed = tcp.parsed
+  const rcvNxt = add(r.irs, 1)
+  const listener = r.listener
+  const withTs = (r.opt & OPT_TIMESTAMPS) !== 0 && g.hasTs
+  const paws = withTs && r.tsRecent !== 0 && ((r.tsRecent - parsed.tsVal) | 0) > 0
+  // A retransmitted SYN: the SYN-ACK again (RFC 9293 §3.10.7.4, SYN-RECEIVED).
+  if (g.seq === r.irs && (g.flags & (SYN | RST | ACK)) === SYN && !paws) {
+    sendSynAck(r)
+    tcp.clock.start(r, tcp.now + r.timeout)
+    packet.release()
+    return
+  }
+  const tooSoon = withTs && parsed.tsEcr !== 0 && ((((parsed.tsEcr - r.tsOffset) | 0) - Math.floor(r.sentAt / 1000)) | 0) > 0
+  if ((g.flags & ACK) !== 0 && (g.ack !== add(r.iss, 1) || tooSoon)) {
+    // RFC 9293 §3.10.7.4 "fifth": an unacceptable ACK in SYN-RECEIVED draws a reset.
+    if ((g.flags & RST) === 0) tcp.sendReset(g)
+    packet.release()
+    return
+  }
+  const edge = add(rcvNxt, r.rcvWnd)
+  const inWindow = g.seq === rcvNxt || (!before(g.seq, rcvNxt) && !after(g.seq, edge))
+  if (paws || !inWindow) {
+    if ((g.flags & RST) === 0) requestAck(r)
+    if (paws) tcp.counters.TcpExtPAWSEstab++
+    packet.release()
+    return
+  }
+  if (withTs && !after(g.seq, rcvNxt)) r.tsRecent = parsed.tsVal
+  if ((g.flags & RST) !== 0) {
+    // LINUX-TCP 31: exact kills, inexact draws a challenge.
+    if (g.seq === rcvNxt) {
+      tcp.counters.TcpExtEmbryonicRsts++
+      tcp.counters.TcpAttemptFails++
+      r.drop()
+    } else requestAck(r)
+    packet.release()
+    return
+  }
+  if ((g.flags & SYN) !== 0) {
+    requestAck(r)
+    packet.release()
+    return
+  }
+  if ((g.flags & ACK) === 0) {
+    packet.release()
+    return
+  }
+  // TCP_DEFER_ACCEPT: a bare ACK does not finish the handshake until the first SYN-ACK timeout.
+  if (listener.deferAccept > 0 && g.endSeq === rcvNxt && r.retries < deferRetries(listener)) {
+    r.acked = true
+    tcp.counters.TcpExtTCPDeferAcceptDrop++
+    packet.release()
+    return
+  }
+  finishHandshake(r, g, packet)
+}
+
+const deferRetries = (listener: Tcb): number => Math.max(1, Math.ceil(Math.log2(listener.deferAccept + 1)))
+
+function requestAck(r: Request): void {
+  const tcp = r.tcp
+  sendDetached(tcp, {
+    local: r.local, remote: r.remote, localPort: r.localPort, remotePort: r.remotePort, seq: add(r.iss, 1),
+    ack: add(r.irs, 1), flags: ACK, window: r.rcvWnd >> r.rcvWscale, hasTs: (r.opt & OPT_TIMESTAMPS) !== 0,
+    tsVal: (tcp.nowMs() + r.tsOffset) | 0, tsEcr: r.tsRecent, tos: 0,
+  })
+}
+
+/** The third ACK: a child is made and waits for accept() (tcp_v4_syn_recv_sock, inet_csk_complete_hashdance). */
+function finishHandshake(r: Request, g: Segment, packet: Packet): void {
+  const tcp = r.tcp
+  const listener = r.listener
+  const queue = listener.queue
+  const counters = tcp.counters
+  if (queue === null) {
+    packet.release()
+    return
+  }
+  if (queue.isFull) {
+    counters.TcpExtListenOverflows++
+    counters.TcpExtListenDrops++
+    if (tcp.stack.sysctl.tcp_abort_on_overflow !== 0) {
+      counters.TcpExtEmbryonicRsts++
+      tcp.sendReset(g)
+      r.drop()
+    } else r.acked = true
+    packet.release()
+    return
+  }
+  r.drop()
+  const child = makeChild(r)
+  queue.push(child)
+  counters.TcpPassiveOpens++
+  counters.TcpCurrEstab++
+  tcp.stack.trace.tcpState?.(child, TCP_SYN_RECV, TCP_ESTABLISHED, tcp.stack.name)
+  child.snd.una = g.ack
+  child.snd.wnd = g.window << child.snd.wscale
+  child.snd.maxWnd = child.snd.wnd
+  child.snd.wl1 = g.seq
+  if (r.retries === 0 && !r.acked) tcp.firstSample(child, tcp.now - r.sentAt)
+  initTransfer(child)
+  if (child.isFlag(SF_KEEPALIVE)) startKeep(child, keepIdle(child))
+  segmentArrives(child, g, packet)
+  listener.wait.wake(POLLIN | POLLRDNORM)
+}
+
+/** The control block of an accepted connection; most options come from the listener (inet_csk_clone_lock). */
+function makeChild(r: Request): Tcb {
+  const tcp = r.tcp
+  const listener = r.listener
+  const t = new Tcb(tcp, listener.family, listener.ca)
+  t.localAddress = r.local
+  t.remoteAddress = r.remote
+  t.remotePort = r.remotePort
+  t.localPort = r.localPort
+  t.flags = listener.flags & ~(SF_DEAD | SF_BINDADDR_LOCK | SF_BINDPORT_LOCK)
+  t.boundInterface = listener.boundInterface
+  t.rcvbuf = listener.rcvbuf
+  t.sndbuf = listener.sndbuf
+  t.tos = listener.tos
+  t.ttl = listener.ttl
+  t.uid = listener.uid
+  t.lingerSeconds = listener.lingerSeconds
+  t.rcvLowat = listener.rcvLowat
+  t.keepIdle = listener.keepIdle
+  t.keepInterval = listener.keepInterval
+  t.keepCount = listener.keepCount
+  t.userTimeout = listener.userTimeout
+  t.linger2 = listener.linger2
+  t.notsentLowat = listener.notsentLowat
+  t.opt = r.opt | (listener.opt & OPT_NODELAY)
+  t.snd.userMss = listener.snd.userMss
+  t.snd.mssClamp = r.mss
+  t.snd.iss = r.iss
+  t.snd.una = t.snd.nxt = t.snd.writeSeq = t.snd.up = t.snd.sml = add(r.iss, 1)
+  t.snd.wscale = (r.opt & OPT_WSCALE) !== 0 ? r.sndWscale : 0
+  t.rcv.irs = r.irs
+  t.rcv.nxt = t.rcv.wup = t.rcv.copiedSeq = add(r.irs, 1)
+  t.rcv.advMss = r.advMss
+  t.rcv.mss = Math.min(r.advMss, 536)
+  t.rcv.wnd = r.rcvWnd
+  t.rcv.wscale = (r.opt & OPT_WSCALE) !== 0 ? r.rcvWscale : 0
+  t.rcv.windowClamp = r.rcvClamp
+  t.rcv.ssthresh = r.rcvWnd
+  t.tsRecent = r.tsRecent
+  t.tsRecentStamp = tcp.nowMs()
+  t.tsOffset = r.tsOffset
+  t.listener = listener
+  t.setFlag(SF_DEAD, false)
+  t.state = TCP_ESTABLISHED
+  t.closedRead = true
+  t.lastPushed = t.snd.writeSeq
+  tcp.ports.inherit(t, listener)
+  tcp.hashIn(t)
+  const dst = tcp.stack.ipv4.route(r.remote, r.local, t.boundInterface)
+  if (typeof dst !== 'number') {
+    t.dst = dst
+    syncMss(t, dst.mtu)
+  }
+  return t
+}
+
+/** The listener is closed: what waits in its queues is reset (inet_csk_listen_stop). */
+export function stopListening(listener: Tcb): void {
+  const queue = listener.queue
+  if (queue === null) return
+  listener.queue = null
+  for (const request of queue.requests) {
+    listener.tcp.clock.remove(request)
+    listener.tcp.table.delete(request.local, request.remote, request.ports, request)
+  }
+  queue.requests.clear()
+  for (let child = queue.shift(); child !== null; child = queue.shift()) {
+    listener.tcp.user.abandon(child)
+  }
+}

@@ -1,0 +1,49 @@
+/** How much payload a segment may carry: MTU, MSS option, options in use (RFC 9293 §3.7.1, RFC 6691; Linux tcp_output.c). */
+import type { Tcb } from './tcb.ts'
+import { OPT_TIMESTAMPS } from './tcb.ts'
+
+/** IPv4 and TCP headers without options. */
+export const HEADERS = 40
+/** NOP, NOP, timestamps. */
+export const TS_LEN = 12
+/** Smallest segment we let a path MTU or a peer make us send (tcp_min_snd_mss). */
+export const MIN_MSS = 48
+/** Largest burst handed to a device as one packet (GSO_LEGACY_MAX_SIZE), less the largest headers. */
+export const MAX_BURST: number = 65535 - 320
+
+/** Room an established connection's fixed options take in each segment. */
+export const optionRoom = (t: Tcb): number => ((t.opt & OPT_TIMESTAMPS) !== 0 ? TS_LEN : 0)
+
+/** Payload that fits `mtu` under the peer's and the program's bound (tcp_mtu_to_mss). */
+export function mtuToMss(t: Tcb, mtu: number): number {
+  let mss = mtu - HEADERS
+  if (mss > t.snd.mssClamp) mss = t.snd.mssClamp
+  return Math.max(mss, t.stack.sysctl.tcp_min_snd_mss) - optionRoom(t)
+}
+
+/** Takes a (new) path MTU over into snd.mss (tcp_sync_mss). */
+export function syncMss(t: Tcb, mtu: number): number {
+  let mss = mtuToMss(t, mtu)
+  // tcp_bound_to_half_wnd: a peer with a tiny window is not sent more than half of it at once.
+  const cutoff = t.snd.maxWnd > 512 ? t.snd.maxWnd >> 1 : t.snd.maxWnd
+  if (cutoff > 0 && mss > cutoff) mss = Math.max(cutoff, 68 - 40)
+  t.pmtu = mtu
+  t.snd.mss = mss
+  return mss
+}
+
+/** MSS now: follows the route's MTU, and makes room for the SACK blocks we are about to report (tcp_current_mss). */
+export function currentMss(t: Tcb): number {
+  const mtu = t.dst === null ? t.pmtu : t.dst.mtu
+  if (mtu !== t.pmtu) syncMss(t, mtu)
+  const blocks = t.sackCount + (t.hasDsack ? 1 : 0)
+  if (blocks === 0) return t.snd.mss
+  const most = ((40 - optionRoom(t) - 4) / 8) | 0
+  return t.snd.mss - (4 + 8 * Math.min(blocks, most))
+}
+
+/** The MSS to advertise on the route (tcp_advertise_mss): its MTU less the headers, or what TCP_MAXSEG lowered it to. */
+export function advertisedMss(t: Tcb, mtu: number): number {
+  const mss = Math.min(mtu - HEADERS, 65535 - HEADERS)
+  return t.snd.userMss > 0 && t.snd.userMss < mss ? t.snd.userMss : mss
+}

@@ -1,0 +1,273 @@
+/**
+ * Output: may I send, how much, in which pieces (RFC 9293 §3.8.6; Linux tcp_write_xmit). Four questions in order: does the
+ * congestion window allow it, does the peer's window, would Nagle wait, how long may the burst be.
+ */
+import { FIN, PSH, SYN } from '../wire/tcp.ts'
+import { currentMss, MAX_BURST } from './mss.ts'
+import { scheduleLossProbe } from './probe.ts'
+import { add, after, before, diff } from './seq.ts'
+import { CA_CWR, CA_RECOVERY, INIT_CWND, INFINITE_SSTHRESH, OPT_CORK, OPT_FIN_QUEUED, OPT_NODELAY, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { PENDING_RTO, PENDING_TLP, armProbe, rearmRto } from './timers.ts'
+import { sendAck, transmit } from './transmit.ts'
+import { appendSegment, inFlight, pieces, sentNow, splitSegment } from './tx-queue.ts'
+import type { TxSegment } from './tx-segment.ts'
+
+/** How a small tail is treated: as the socket's options say, held (MSG_MORE, cork), or pushed out. */
+export const NAGLE_NORMAL = 0
+export const NAGLE_CORK = 1
+export const NAGLE_PUSH = 2
+
+/** The socket's own setting. */
+export const nagleMode = (t: Tcb): number =>
+  (t.opt & OPT_CORK) !== 0 ? NAGLE_CORK : (t.opt & OPT_NODELAY) !== 0 ? NAGLE_PUSH : NAGLE_NORMAL
+
+/** Pieces that may leave now by the congestion window (tcp_cwnd_test): at most half of it in one burst. */
+function cwndQuota(t: Tcb): number {
+  const flight = inFlight(t)
+  const cwnd = t.snd.cwnd
+  if (flight >= cwnd) return 0
+  return Math.min(Math.max(cwnd >> 1, 1), cwnd - flight)
+}
+
+/** Bytes from `seq` that fit the peer's window. */
+const windowRoom = (t: Tcb, seq: number): number => diff(add(t.snd.una, t.snd.wnd), seq)
+
+/**
+ * Nagle's algorithm with Minshall's refinement (RFC 9293 §3.7.4): a small segment waits while an earlier small one is
+ * unacknowledged; a cork holds it always.
+ */
+function naglePasses(t: Tcb, segment: TxSegment, mss: number, mode: number): boolean {
+  if (mode === NAGLE_PUSH) return true
+  if ((segment.flags & FIN) !== 0 || ((t.opt & OPT_URG_SEEN) !== 0 && after(t.snd.up, segment.seq))) return true
+  if (segment.bytes >= mss) return true
+  if (mode === NAGLE_CORK) return false
+  return t.packetsOut === 0 || !(after(t.snd.sml, t.snd.una) && !after(t.snd.sml, t.snd.nxt))
+}
+
+/** Longest burst in segments: half a millisecond or so of the pacing rate (tcp_tso_autosize, LINUX-TCP 9). */
+function burstSegments(t: Tcb, mss: number): number {
+  const sysctl = t.stack.sysctl
+  const srttUs = t.srtt / 8
+  let bytes = MAX_BURST
+  if (srttUs > 0) {
+    const ratio = t.snd.cwnd < t.snd.ssthresh / 2 ? sysctl.tcp_pacing_ss_ratio : sysctl.tcp_pacing_ca_ratio
+    const rate = (Math.max(t.snd.cwnd, t.packetsOut) * mss * 10000 * ratio) / srttUs
+    const shift = t.minRtt >> sysctl.tcp_tso_rtt_log
+    bytes = rate / 1024
+    if (shift < 32) bytes += 65536 / 2 ** shift
+    bytes = Math.min(bytes, MAX_BURST)
+  }
+  const most = Math.max(1, Math.floor(MAX_BURST / mss))
+  return Math.min(most, Math.max(Math.floor(bytes / mss), sysctl.tcp_min_tso_segs))
+}
+
+/** Where to cut a long segment: window, quota, and no silly tail (tcp_mss_split_point). */
+function splitPoint(t: Tcb, segment: TxSegment, mss: number, quota: number, mode: number): number {
+  const window = windowRoom(t, segment.seq)
+  const most = mss * quota
+  if (most <= window && segment.next !== null) return most
+  const needed = Math.min(segment.bytes, window)
+  if (most <= needed) return most
+  const partial = needed % mss
+  if (partial > 0 && needed === segment.bytes && !naglePasses2(t, partial, mss, mode, segment)) return needed - partial
+  if (partial > 0 && needed < segment.bytes) return needed - partial > 0 ? needed - partial : needed
+  return needed
+}
+
+function naglePasses2(t: Tcb, partial: number, mss: number, mode: number, segment: TxSegment): boolean {
+  if (partial >= mss || mode === NAGLE_PUSH || (segment.flags & FIN) !== 0) return true
+  if (mode === NAGLE_CORK) return false
+  return t.packetsOut === 0 || !(after(t.snd.sml, t.snd.una) && !after(t.snd.sml, t.snd.nxt))
+}
+
+/** More could be sent in one burst if we waited for an acknowledgement that is near (tcp_tso_should_defer). */
+function shouldDefer(t: Tcb, segment: TxSegment, mss: number, mostSegments: number): boolean {
+  if (t.caState >= CA_RECOVERY) return false
+  if (t.lastSentTime !== 0 && ((t.tcp.nowMs() - t.lastSentTime) | 0) > 0) return false
+  if ((segment.flags & FIN) !== 0) return false
+  const quota = t.snd.cwnd - inFlight(t)
+  const window = windowRoom(t, segment.seq)
+  const limit = Math.min(window, quota * mss)
+  if (limit >= Math.min(mostSegments * mss, MAX_BURST)) return false
+  if (segment.next !== null && limit >= segment.bytes) return false
+  const divisor = t.stack.sysctl.tcp_tso_win_divisor
+  if (divisor > 0) {
+    let chunk = Math.min(t.snd.wnd, t.snd.cwnd * mss)
+    chunk = Math.floor(chunk / divisor)
+    if (limit >= chunk) return false
+  } else if (limit > 3 * mss) return false
+  const head = t.txHead
+  if (head === null || head === t.sendHead) return false
+  // The oldest segment's acknowledgement is due within half a round trip, but not later than a millisecond.
+  const sinceUs = t.tcp.now - head.txTime
+  const leftUs = (t.srtt >> 3) / 2 - sinceUs
+  if (leftUs < 0) return false
+  return segment.bytes > 0
+}
+
+/** A new segment left: it is out, and the retransmission timer covers it (tcp_event_new_data_sent). */
+function newDataSent(t: Tcb, segment: TxSegment): void {
+  const priorOut = t.packetsOut
+  t.sendHead = segment.next
+  t.snd.nxt = segment.endSeq
+  t.packetsOut += segment.pcount
+  sentNow(t, segment)
+  if (priorOut === 0 || t.pendingTimer === PENDING_TLP) rearmRto(t)
+  t.stack.counters.TcpExtTCPOrigDataSent += segment.pcount
+}
+
+/**
+ * Sends what may be sent. `one`: at most one segment; `probe`: one even beyond the congestion window (tail loss probe).
+ * True if there is data and nothing at all is out, so that the caller must see to a window probe.
+ */
+export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe: boolean): boolean {
+  let sent = 0
+  let rwndLimited = false
+  const burst = burstSegments(t, mss)
+  for (let segment = t.sendHead; segment !== null; segment = t.sendHead) {
+    let quota = cwndQuota(t)
+    if (quota === 0) {
+      if (!probe) break
+      quota = 1
+    }
+    quota = Math.min(quota, burst)
+    segment.pcount = pieces(segment.bytes, mss)
+    const room = windowRoom(t, segment.seq)
+    const need = Math.min(segment.bytes, mss)
+    if (room < need || (need === 0 && room < 0)) {
+      rwndLimited = true
+      break
+    }
+    const tailMode = segment.next === null ? mode : NAGLE_PUSH
+    let limit = mss
+    if (segment.pcount === 1) {
+      if (!naglePasses(t, segment, mss, tailMode)) break
+    } else {
+      if (!one && shouldDefer(t, segment, mss, burst)) break
+      if ((t.opt & OPT_URG_SEEN) === 0 || !after(t.snd.up, segment.seq)) {
+        limit = splitPoint(t, segment, mss, quota, tailMode)
+        if (limit <= 0) break
+      }
+    }
+    if (segment.bytes > limit) {
+      splitSegment(t, segment, limit, mss)
+      segment.pcount = pieces(segment.bytes, mss)
+    }
+    // LINUX-TCP 9: the last piece of a burst of two or more carries PSH.
+    if (segment.pcount > 1) segment.flags |= PSH
+    const delivered = transmit(t, segment, mss)
+    newDataSent(t, segment)
+    if (segment.bytes < segment.pcount * mss) t.snd.sml = segment.endSeq
+    sent += segment.pcount
+    if (!delivered || one) break
+  }
+  const cwndLimited = inFlight(t) >= t.snd.cwnd
+  if (sent > 0 || cwndLimited) validateCwnd(t, cwndLimited)
+  void rwndLimited
+  if (sent > 0) {
+    if (t.caState === CA_RECOVERY || t.caState === CA_CWR) {
+      if (t.recovery !== null) t.recovery.prrOut += sent
+    }
+    if (!probe) scheduleLossProbe(t, false)
+    return false
+  }
+  return t.packetsOut === 0 && t.sendHead !== null
+}
+
+/** Keeps cwnd honest when the program or the peer is the limit (RFC 7661, tcp_cwnd_validate). */
+function validateCwnd(t: Tcb, cwndLimited: boolean): void {
+  const snd = t.snd
+  if (!before(snd.una, snd.cwndUsageSeq) || cwndLimited || (!snd.isCwndLimited && t.packetsOut > snd.maxPacketsOut)) {
+    snd.isCwndLimited = cwndLimited
+    snd.maxPacketsOut = t.packetsOut
+    snd.cwndUsageSeq = snd.nxt
+  }
+  if (isCwndLimited(t)) {
+    snd.cwndUsed = 0
+    snd.cwndStamp = t.tcp.nowMs()
+    return
+  }
+  if (t.packetsOut > snd.cwndUsed) snd.cwndUsed = t.packetsOut
+  if (t.stack.sysctl.tcp_slow_start_after_idle !== 0 && ((t.tcp.nowMs() - snd.cwndStamp) | 0) * 1000 >= t.rto) {
+    applicationLimited(t)
+  }
+}
+
+/** Did the last flight use the window, so that it may grow (tcp_is_cwnd_limited; LINUX-TCP 15)? */
+export function isCwndLimited(t: Tcb): boolean {
+  if (t.snd.isCwndLimited) return true
+  return t.snd.cwnd < t.snd.ssthresh && t.snd.cwnd < 2 * t.snd.maxPacketsOut
+}
+
+/** RFC 2861: a window not used for an RTO shrinks half-way to what was used (tcp_cwnd_application_limited). */
+function applicationLimited(t: Tcb): void {
+  const snd = t.snd
+  if (t.caState === 0) {
+    const used = Math.max(snd.cwndUsed, INIT_CWND)
+    if (used < snd.cwnd) {
+      snd.ssthresh = currentSsthresh(t)
+      snd.cwnd = (snd.cwnd + used) >> 1
+    }
+    snd.cwndUsed = 0
+  }
+  snd.cwndStamp = t.tcp.nowMs()
+}
+
+/** ssthresh as idle restart keeps it: not below three quarters of the window (tcp_current_ssthresh). */
+export function currentSsthresh(t: Tcb): number {
+  if (t.caState === CA_CWR || t.caState === CA_RECOVERY) return t.snd.ssthresh
+  return Math.max(t.snd.ssthresh, (t.snd.cwnd >> 1) + (t.snd.cwnd >> 2))
+}
+
+/** After more than an RTO of silence the window starts small again (RFC 5681 §4.1, tcp_slow_start_after_idle_check). */
+export function restartAfterIdle(t: Tcb): void {
+  if (t.stack.sysctl.tcp_slow_start_after_idle === 0 || t.packetsOut > 0 || t.ca.control !== undefined) return
+  let idle = ((t.tcp.nowMs() - t.lastSentTime) | 0) * 1000
+  if (idle <= t.rto) return
+  t.ca.onEvent?.(t, 'cwnd-restart')
+  t.snd.ssthresh = currentSsthresh(t)
+  let cwnd = t.snd.cwnd
+  const least = Math.min(INIT_CWND, cwnd)
+  for (idle -= t.rto; idle > 0 && cwnd > least; idle -= t.rto) cwnd >>= 1
+  t.snd.cwnd = Math.max(cwnd, least)
+  t.snd.cwndStamp = t.tcp.nowMs()
+  t.snd.cwndUsed = 0
+}
+
+/** Sends what may be sent and keeps a probe timer if the window is closed (__tcp_push_pending_frames). */
+export function pushPending(t: Tcb, mss: number, mode: number): void {
+  if (t.sendHead === null) return
+  if (writeXmit(t, mss, mode, false, false)) armProbe(t)
+}
+
+/** After an acknowledgement or a window update: whatever that allows (tcp_data_snd_check). */
+export function pushAfterAck(t: Tcb): void {
+  if (t.sendHead !== null) pushPending(t, currentMss(t), nagleMode(t))
+}
+
+/** Queues a FIN: on the last unsent segment, or alone (tcp_send_fin; LINUX-TCP 12). */
+export function sendFin(t: Tcb): void {
+  const tail = t.txTail
+  t.opt |= OPT_FIN_QUEUED
+  if (tail !== null && t.sendHead !== null) {
+    tail.flags |= FIN
+    tail.endSeq = add(tail.endSeq, 1)
+    t.snd.writeSeq = add(t.snd.writeSeq, 1)
+  } else {
+    const segment = appendSegment(t, FIN)
+    segment.endSeq = t.snd.writeSeq = add(t.snd.writeSeq, 1)
+  }
+  pushPending(t, currentMss(t), NAGLE_PUSH)
+}
+
+/** Queues and sends the SYN of an active open (tcp_connect). */
+export function sendSyn(t: Tcb, flags: number): void {
+  const segment = appendSegment(t, flags | SYN)
+  segment.endSeq = t.snd.writeSeq = add(t.snd.writeSeq, 1)
+  segment.pcount = 1
+  t.snd.cwndStamp = t.tcp.nowMs()
+  transmit(t, segment, t.snd.mss)
+  newDataSent(t, segment)
+  t.pendingTimer = PENDING_RTO
+}
+

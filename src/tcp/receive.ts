@@ -1,0 +1,168 @@
+/** Seventh and eighth, the segment text and FIN (RFC 9293 §3.10.7.4; Linux tcp_data_queue, tcp_fin); and urgent data. */
+import type { Packet } from '../buf/packet.ts'
+import { ACK, FIN } from '../wire/tcp.ts'
+import {
+  RCV_SHUTDOWN, SF_DEAD, SHUTDOWN_MASK, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2,
+  TCP_SYN_RECV, TCP_TIME_WAIT,
+} from '../sock/sock.ts'
+import { POLLIN, POLLPRI, POLLRDBAND, POLLRDHUP, POLLRDNORM } from '../sock/wait-queue.ts'
+import { setDsack } from './challenge.ts'
+import { dataReceived, enterQuickAck } from './delack.ts'
+import { setState, WAKE_ALL } from './lifecycle.ts'
+import { deliverOutOfOrder, queueInOrder, queueOutOfOrder, sackAdvanced, trimFrontTo } from './receive-queue.ts'
+import type { Segment } from './segment.ts'
+import { add, after, before } from './seq.ts'
+import { ACK_NOW, ACK_SCHED, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { enterTimeWait } from './timewait.ts'
+import { sendAck } from './transmit.ts'
+import { receiveWindow, truesize } from './window.ts'
+
+const MAX_QUICKACKS = 16
+/** Bits of `Tcb.urgData`: a byte is announced, and it is here. */
+export const URG_NOTYET = 0x200
+export const URG_VALID = 0x100
+export const URG_READ = 0x400
+
+/** Answers data that cannot be taken, and drops it. */
+function refuse(t: Tcb, packet: Packet): void {
+  enterQuickAck(t, MAX_QUICKACKS)
+  t.ackPending |= ACK_SCHED
+  packet.release()
+}
+
+/** The packet's payload starts at `start`; its sequence numbers are set. Ownership passes. */
+export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
+  const rcv = t.rcv
+  const counters = t.stack.counters
+  if (g.endSeq === g.seq) {
+    packet.release()
+    return
+  }
+  packet.seq = g.seq
+  packet.endSeq = g.endSeq
+  packet.flags = g.flags & FIN
+  if (g.seq === rcv.nxt) {
+    if (receiveWindow(t) === 0 && g.length > 0) {
+      counters.TcpExtTCPZeroWindowDrop++
+      refuse(t, packet)
+      return
+    }
+    queueAndAck(t, g, packet)
+    return
+  }
+  if (!after(g.endSeq, rcv.nxt)) {
+    // A retransmission of what we have.
+    counters.TcpExtDelayedACKLost++
+    setDsack(t, g.seq, g.endSeq)
+    refuse(t, packet)
+    return
+  }
+  const window = receiveWindow(t)
+  if (!before(g.seq, add(rcv.nxt, window))) {
+    refuse(t, packet)
+    return
+  }
+  if (before(g.seq, rcv.nxt)) {
+    setDsack(t, g.seq, rcv.nxt)
+    if (window === 0) {
+      counters.TcpExtTCPZeroWindowDrop++
+      refuse(t, packet)
+      return
+    }
+    trimFrontTo(packet, rcv.nxt)
+    queueAndAck(t, g, packet)
+    return
+  }
+  t.ackPending |= ACK_SCHED
+  queueOutOfOrder(t, packet)
+  t.ackPending |= ACK_NOW
+}
+
+/** In order: into the queue, with what was waiting for it; wakes the reader. */
+function queueAndAck(t: Tcb, g: Segment, packet: Packet): void {
+  const length = packet.length
+  const memory = truesize(packet)
+  if (t.rmemAlloc + memory > t.rcvbuf && t.rcvHead !== null && length > 0 && !makeRoom(t, memory)) {
+    t.stack.counters.TcpExtTCPRcvQDrop++
+    refuse(t, packet)
+    return
+  }
+  const hadFin = (packet.flags & FIN) !== 0
+  if (length > 0) {
+    queueInOrder(t, packet)
+    const segmentLength = g.gsoSegments > 1 ? Math.ceil(length / g.gsoSegments) : length
+    dataReceived(t, segmentLength, length, memory)
+  } else {
+    t.rcv.nxt = packet.endSeq
+    packet.release()
+  }
+  if (hadFin) acceptFin(t)
+  else if (t.oooHead !== null) {
+    if (deliverOutOfOrder(t)) acceptFin(t)
+    // RFC 5681 §4.2: a segment that fills a gap is acknowledged at once.
+    if (t.oooHead === null) t.ackPending |= ACK_NOW
+  }
+  sackAdvanced(t)
+  if (length > 0 && !t.isFlag(SF_DEAD)) t.wait.wake(POLLIN | POLLRDNORM | POLLRDBAND)
+}
+
+/** Over the limit: out-of-order data goes first (tcp_prune_queue); the window we offered is still honoured. */
+function makeRoom(t: Tcb, memory: number): boolean {
+  t.stack.counters.TcpExtPruneCalled++
+  // Small segments cost more than the window they use; Linux collapses them, we let the account run over by as much.
+  return t.rmemAlloc + memory <= t.rcvbuf * 2
+}
+
+/** RCV.NXT has passed a FIN (tcp_fin). */
+export function acceptFin(t: Tcb): void {
+  t.ackPending |= ACK_SCHED
+  t.shutdownMask |= RCV_SHUTDOWN
+  switch (t.state) {
+    case TCP_SYN_RECV:
+    case TCP_ESTABLISHED:
+      setState(t, TCP_CLOSE_WAIT)
+      // LINUX-TCP 29: the FIN's ACK may wait for the answer of the program.
+      t.pingpong = Math.max(t.pingpong, 1)
+      break
+    case TCP_FIN_WAIT1:
+      // Simultaneous close.
+      sendAck(t)
+      setState(t, TCP_CLOSING)
+      break
+    case TCP_FIN_WAIT2:
+      sendAck(t)
+      enterTimeWait(t, TCP_TIME_WAIT, 0)
+      return
+    default:
+      return
+  }
+  if (!t.isFlag(SF_DEAD)) {
+    t.wait.wake(t.shutdownMask === SHUTDOWN_MASK ? WAKE_ALL : POLLIN | POLLRDNORM | POLLRDHUP)
+  }
+}
+
+/** Sixth, the URG bit (RFC 9293 §3.10.7.4, RFC 6093 as Linux reads it: one byte, before the pointer; tcp_urg). */
+export function checkUrgent(t: Tcb, g: Segment, packet: Packet): void {
+  if ((g.flags & ACK) === 0) return
+  let pointer = g.urgent
+  if (pointer > 0 && t.stack.sysctl.tcp_stdurg === 0) pointer--
+  const seq = add(g.seq, pointer)
+  if (after(t.rcv.copiedSeq, seq) || before(seq, t.rcv.nxt)) return
+  if (t.urgData !== 0 && !after(seq, t.urgSeq)) return
+  t.urgData = URG_NOTYET
+  t.urgSeq = seq
+  t.opt |= OPT_URG_SEEN
+  if (!t.isFlag(SF_DEAD)) t.wait.wake(POLLPRI)
+  takeUrgentByte(t, g, packet)
+}
+
+/** The announced byte is in this segment. */
+export function takeUrgentByte(t: Tcb, g: Segment, packet: Packet): void {
+  if (t.urgData !== URG_NOTYET) return
+  const offset = (t.urgSeq - g.seq) | 0
+  if (offset < 0 || offset >= g.length) return
+  packet.copyTo(t.tcp.scratch, 0, offset, 1)
+  t.urgData = URG_VALID | (t.tcp.scratch[0] as number)
+  if (!t.isFlag(SF_DEAD)) t.wait.wake(POLLPRI)
+}
+

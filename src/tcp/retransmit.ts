@@ -1,0 +1,133 @@
+/** Sending segments again (Linux __tcp_retransmit_skb, tcp_xmit_retransmit_queue). */
+import { FIN } from '../wire/tcp.ts'
+import { currentMss } from './mss.ts'
+import { recoveryOf } from './rack.ts'
+import { add, before, diff } from './seq.ts'
+import { CA_CWR, CA_RECOVERY, type Tcb } from './tcb.ts'
+import { transmit } from './transmit.ts'
+import { inFlight, pieces, sentNow, splitSegment, trimAcked, unlinkSegment } from './tx-queue.ts'
+import { armRexmt, PENDING_REO, PENDING_RTO } from './timers.ts'
+import { EVER_RETRANS, LOST, RETRANS, SACKED, TAGBITS, type TxSegment } from './tx-segment.ts'
+
+/** Merges small neighbours into one while they are sent again (tcp_retrans_try_collapse). */
+function collapse(t: Tcb, segment: TxSegment, room: number): void {
+  if ((segment.flags & 2) !== 0 || segment.pcount > 1) return
+  for (let next = segment.next; next !== null && next !== t.sendHead; next = segment.next) {
+    if ((next.flags & 2) !== 0 || (next.sacked & TAGBITS) !== (segment.sacked & TAGBITS) || segment.endOfRecord) return
+    if (next.pcount > 1 || segment.bytes + next.bytes > room || (segment.flags & FIN) !== 0) return
+    if ((segment.sacked & SACKED) !== 0 || (segment.sacked & RETRANS) !== 0) return
+    const bytes = next.bytes
+    if (!segment.absorb(next)) return
+    t.wmemQueued += bytes
+    segment.endSeq = next.endSeq
+    segment.flags |= next.flags
+    segment.sacked |= next.sacked & EVER_RETRANS
+    segment.endOfRecord = next.endOfRecord
+    const lost = (next.sacked & LOST) !== 0
+    t.packetsOut -= next.pcount
+    if (lost) t.lostOut -= next.pcount
+    const hint = t.recovery?.retransmitHint === next
+    unlinkSegment(t, next)
+    if (hint && t.recovery !== null) t.recovery.retransmitHint = segment
+  }
+}
+
+/** Sends up to `most` pieces of `segment` again; true if it left this host. */
+export function retransmitSegment(t: Tcb, segment: TxSegment, most = 1): boolean {
+  if (before(segment.seq, t.snd.una) && segment.bytes > 0) {
+    if (!before(t.snd.una, segment.endSeq)) return false
+    const gone = trimAcked(t, segment, t.snd.mss)
+    t.packetsOut -= gone
+    if ((segment.sacked & LOST) !== 0) t.lostOut -= gone
+    if ((segment.sacked & RETRANS) !== 0) t.retransOut -= gone
+  }
+  const mss = currentMss(t)
+  let room = diff(add(t.snd.una, t.snd.wnd), segment.seq)
+  if (room <= 0) {
+    // RFC 9293 §3.8.6.1: the first unacknowledged byte may be sent into a closed window, nothing else.
+    if (segment.seq !== t.snd.una) return false
+    room = mss
+  }
+  let length = mss * most
+  if (length > room) {
+    length = room - (room % mss)
+    if (length === 0) length = room
+  }
+  if (segment.bytes > length) splitSegment(t, segment, length, mss)
+  else {
+    repiece(t, segment, mss)
+    collapse(t, segment, Math.min(mss, room))
+  }
+  if (segment.txTime > 0) segment.sacked |= EVER_RETRANS
+  const sent = transmit(t, segment, mss)
+  sentNow(t, segment)
+  const counters = t.stack.counters
+  counters.TcpRetransSegs += segment.pcount
+  if ((segment.flags & 2) !== 0) counters.TcpExtTCPSynRetrans++
+  t.totalRetrans += segment.pcount
+  t.stack.trace.tcpRetransmit?.(t, segment.seq, segment.bytes, 'loss')
+  if (!sent) {
+    counters.TcpExtTCPRetransFail++
+    return false
+  }
+  if ((segment.sacked & RETRANS) === 0) {
+    segment.sacked |= RETRANS
+    t.retransOut += segment.pcount
+  }
+  const r = recoveryOf(t)
+  if (r.retransStamp === 0) r.retransStamp = t.tcp.nowMs() || 1
+  if (r.undoRetrans < 0) r.undoRetrans = 0
+  r.undoRetrans += segment.pcount
+  return true
+}
+
+/** The MSS changed since the segment was sent: it stands for another number of pieces. */
+function repiece(t: Tcb, segment: TxSegment, mss: number): void {
+  const count = pieces(segment.bytes, mss)
+  const more = count - segment.pcount
+  if (more === 0) return
+  segment.pcount = count
+  t.packetsOut += more
+  if ((segment.sacked & LOST) !== 0) t.lostOut += more
+  if ((segment.sacked & RETRANS) !== 0) t.retransOut += more
+  if ((segment.sacked & SACKED) !== 0) t.sackedOut += more
+}
+
+/** The oldest unacknowledged segment, as a timeout sends it. */
+export function retransmitHead(t: Tcb): boolean {
+  const head = t.txHead
+  return head !== null && head !== t.sendHead && retransmitSegment(t, head)
+}
+
+/** Sends lost segments again as far as the window allows, oldest first (tcp_xmit_retransmit_queue). */
+export function retransmitQueue(t: Tcb, burst: number): void {
+  if (t.packetsOut === 0) return
+  const r = recoveryOf(t)
+  const head = t.txHead
+  let rearm = false
+  let hole = false
+  for (let s = r.retransmitHint ?? head; s !== null && s !== t.sendHead; ) {
+    if (!hole) r.retransmitHint = s
+    const quota = t.snd.cwnd - inFlight(t)
+    if (quota <= 0 || t.retransOut >= t.lostOut) break
+    const sacked = s.sacked
+    if ((sacked & LOST) === 0) {
+      if ((sacked & (RETRANS | SACKED)) === 0) hole = true
+    } else if ((sacked & (RETRANS | SACKED)) === 0) {
+      if (!retransmitSegment(t, s, Math.min(quota, burst))) break
+      t.stack.counters[t.caState === CA_RECOVERY ? 'TcpExtTCPFastRetrans' : 'TcpExtTCPSlowStartRetrans'] += s.pcount
+      if (t.caState === CA_CWR || t.caState === CA_RECOVERY) r.prrOut += s.pcount
+      if (s === head && t.pendingTimer !== PENDING_REO) rearm = true
+    }
+    s = s.next
+  }
+  if (rearm) armRexmt(t, PENDING_RTO, t.rto)
+}
+
+/** Is anything retransmitted still unacknowledged (tcp_any_retrans_done)? */
+export function anyRetransmitted(t: Tcb): boolean {
+  if (t.retransOut > 0) return true
+  const head = t.txHead
+  return head !== null && head !== t.sendHead && (head.sacked & EVER_RETRANS) !== 0
+}
+

@@ -1,0 +1,298 @@
+/**
+ * The transmission control block: data and state names only, one flat record with the RFCs' variables in `snd` and
+ * `rcv` (RFC 9293 §3.3.1) and Linux's tcp_sock for the rest. Code that works on it is in the files named for the job:
+ * `user`, `input`, `ack`, `receive`, `output`, `timers`, `recovery`.
+ */
+import type { Packet } from '../buf/packet.ts'
+import type { Dst } from '../ip/dst.ts'
+import { type Message, type OptionResult, type OptionValue, Sock } from '../sock/sock.ts'
+import type { SockAddr } from '../sock/address.ts'
+import type { CongestionControl } from './congestion.ts'
+import type { AcceptQueue } from './listen.ts'
+import type { Seq } from './seq.ts'
+import type { Tcp } from './tcp.ts'
+import type { TcbTimer } from './timers.ts'
+import type { TxSegment } from './tx-segment.ts'
+
+/** Congestion states (tcp_ca_state). */
+export const CA_OPEN = 0
+export const CA_DISORDER = 1
+export const CA_CWR = 2
+export const CA_RECOVERY = 3
+export const CA_LOSS = 4
+
+/** Infinite slow-start threshold (TCP_INFINITE_SSTHRESH). */
+export const INFINITE_SSTHRESH = 0x7fffffff
+/** Initial window in segments (RFC 6928, TCP_INIT_CWND). */
+export const INIT_CWND = 10
+
+/** Bits of `Tcb.opt`: what was negotiated and what the program asked for. */
+export const OPT_TIMESTAMPS = 1
+export const OPT_SACK = 2
+export const OPT_WSCALE = 4
+/** ECN negotiated (RFC 3168). */
+export const OPT_ECN = 8
+export const OPT_NODELAY = 32
+export const OPT_CORK = 64
+/** TCP_QUICKACK off: acknowledgements may be delayed from the start (pingpong). */
+export const OPT_URG_SEEN = 128
+export const OPT_FIN_QUEUED = 256
+/** connect() went on in the background and nobody asked for its outcome yet. */
+export const OPT_CONNECTING = 512
+/** A writer found no room and is to be woken (SOCK_NOSPACE). */
+export const OPT_NOSPACE = 1024
+
+/** Bits of `Tcb.ackPending` (inet_csk ack.pending). */
+export const ACK_SCHED = 1
+export const ACK_TIMER = 2
+export const ACK_PUSHED = 4
+export const ACK_PUSHED2 = 8
+export const ACK_NOW = 16
+
+/** Send variables. */
+export class SndVars {
+  una: Seq = 0
+  nxt: Seq = 0
+  /** Send window in bytes, scaling applied; the largest seen; the segment that last set it (SND.WL1). */
+  wnd = 0
+  maxWnd = 0
+  wl1: Seq = 0
+  /** Urgent pointer; end of what a program has written; last byte of a small packet sent (Minshall). */
+  up: Seq = 0
+  writeSeq: Seq = 0
+  smlTime = 0
+  sml: Seq = 0
+  iss: Seq = 0
+  wscale = 0
+  /** Most payload in a segment now (mss_cache), the peer's MSS option bound, and what the program set (TCP_MAXSEG). */
+  mss = 536
+  mssClamp = 536
+  userMss = 0
+  cwnd: number = INIT_CWND
+  cwndCnt = 0
+  cwndClamp = 0xffffffff
+  ssthresh: number = INFINITE_SSTHRESH
+  /** Segments out at the end of the last flight (RFC 7661 as tcp_cwnd_validate): cwnd used, and when. */
+  maxPacketsOut = 0
+  cwndUsageSeq: Seq = 0
+  isCwndLimited = false
+  cwndUsed = 0
+  cwndStamp = 0
+}
+
+/** Receive variables. */
+export class RcvVars {
+  nxt: Seq = 0
+  /** RCV.NXT when the window was last advertised, and that window in bytes. */
+  wup: Seq = 0
+  wnd = 0
+  irs: Seq = 0
+  wscale = 0
+  /** Next byte the program will read. */
+  copiedSeq: Seq = 0
+  up: Seq = 0
+  /** MSS we advertise; estimate of the peer's segment size; largest window by the buffer; present bound of the window. */
+  advMss = 536
+  mss = 536
+  windowClamp = 0
+  ssthresh = 0
+  /** Receive-buffer tuning: bytes copied to the program per round trip, since when and which byte; RTT by the receiver. */
+  spaceSeq: Seq = 0
+  spaceBytes = 0
+  spaceTime = 0
+  rttUs = 0
+  rttSeq: Seq = 0
+  rttTime = 0
+  lastSegmentSize = 0
+}
+
+/** Loss recovery's variables beside the counters: made when a connection first needs them. */
+export class RecoveryVars {
+  /** SND.NXT when recovery or loss was entered; the same for the tail loss probe. */
+  highSeq: Seq = 0
+  tlpHighSeq: Seq = 0
+  tlpRetrans = false
+  undoMarker: Seq = 0
+  undoRetrans = 0
+  hasUndo = false
+  priorSsthresh = 0
+  priorCwnd = 0
+  prrDelivered = 0
+  prrOut = 0
+  /** First retransmission's TSval, to tell a spurious one by Eifel (RFC 3522). */
+  retransStamp = 0
+  frto = false
+  /** RACK (RFC 8985). */
+  rackTime = 0
+  rackRttUs = 0
+  rackEndSeq: Seq = 0
+  rackReoWndSteps = 1
+  rackReoWndPersist = 0
+  rackAdvanced = false
+  rackDsackSeen = false
+  rackLastDelivered = 0
+  reordSeen = 0
+  /** Highest SACKed segment, and the SACK blocks of the last ACK. */
+  highestSack: TxSegment | null = null
+  readonly sackCache: Int32Array = new Int32Array(8)
+  lostHint: TxSegment | null = null
+  retransmitHint: TxSegment | null = null
+}
+
+export class Tcb extends Sock {
+  readonly tcp: Tcp
+  readonly snd: SndVars = new SndVars()
+  readonly rcv: RcvVars = new RcvVars()
+  /** OPT_ bits. */
+  opt = 0
+  /** Where it sends: route and neighbour, looked up again when stale. */
+  dst: Dst | null = null
+  pmtu = 0
+  /** It is in the table of connections. */
+  hashed = false
+  /** Transmit queue: sent and unacknowledged from `txHead`, unsent from `sendHead`. */
+  txHead: TxSegment | null = null
+  txTail: TxSegment | null = null
+  sendHead: TxSegment | null = null
+  /** Ends of the list of sent segments by time of transmission. */
+  firstSent: TxSegment | null = null
+  lastSent: TxSegment | null = null
+  /** Receive queue, in order; and out of order, by sequence number. */
+  rcvHead: Packet | null = null
+  rcvTail: Packet | null = null
+  oooHead: Packet | null = null
+  oooTail: Packet | null = null
+  oooLast: Packet | null = null
+  /** SACK blocks to report, newest first: pairs of left and right edge; D-SACK pending. */
+  sackBlocks: Int32Array | null = null
+  sackCount = 0
+  dsackLeft: Seq = 0
+  dsackRight: Seq = 0
+  hasDsack = false
+  /** Counts in wire segments: out, SACKed, lost, retransmitted and out, delivered, lost ever. */
+  packetsOut = 0
+  sackedOut = 0
+  lostOut = 0
+  retransOut = 0
+  delivered = 0
+  lost = 0
+  totalRetrans = 0
+  reordering = 3
+  caState: number = CA_OPEN
+  ca: CongestionControl
+  /** The controller's own state. */
+  caData: object | null = null
+  recovery: RecoveryVars | null = null
+  /** Round-trip time: srtt << 3, mean deviation << 2 and rttvar in microseconds (tcp_rtt_estimator); RTO in microseconds. */
+  srtt = 0
+  mdev = 0
+  mdevMax = 0
+  rttvar = 0
+  rttSeq: Seq = 0
+  rto = 1000000
+  minRtt = 0xffffffff
+  minRttTime = 0
+  backoff = 0
+  retransmits = 0
+  probesOut = 0
+  /** When the first of a row of window probes was due, in ms. */
+  probeStart = 0
+  /** End of the last send that was pushed (pushed_seq). */
+  lastPushed: Seq = 0
+  /** It was connected once, so a read after its end gives 0 (SOCK_DONE). */
+  closedRead = false
+  /** Timestamps (RFC 7323): the peer's to echo and when it came (ms), our offset, theirs last seen. */
+  tsRecent = 0
+  tsRecentStamp = 0
+  tsOffset = 0
+  rcvTsVal = 0
+  rcvTsEcr = 0
+  /** Delayed acknowledgement (inet_csk ack): timeout estimate in us, quick-ack credit, mode, pending bits. */
+  ackPending = 0
+  ato = 0
+  quickAck = 0
+  pingpong = 0
+  dupAckCounter = 0
+  /** Times in ms of the host's clock: last data received, sent; last segment received; last challenge ACK. */
+  lastReceived = 0
+  lastSentTime = 0
+  lastSegmentTime = 0
+  lastOowAck = 0
+  hasOowAck = false
+  /** ECN (RFC 3168): we owe ECE until CWR; we owe CWR. */
+  ecnDemandCwr = false
+  ecnQueueCwr = false
+  ecnSeen = false
+  /** Urgent data (RFC 6093 as Linux reads it): 0 none, or URG_ bits with the byte. */
+  urgData = 0
+  urgSeq: Seq = 0
+  /** Timers, made when first started. */
+  rexmtTimer: TcbTimer | null = null
+  delackTimer: TcbTimer | null = null
+  keepTimer: TcbTimer | null = null
+  /** What the retransmission timer is for: '' | 'rto' | 'tlp' | 'reo' | 'probe', as numbers in timers.ts. */
+  pendingTimer = 0
+  /** TCP_KEEPIDLE, _KEEPINTVL in seconds, _KEEPCNT; 0: the sysctl. TCP_USER_TIMEOUT in ms. TCP_SYNCNT. TCP_LINGER2. */
+  keepIdle = 0
+  keepInterval = 0
+  keepCount = 0
+  userTimeout = 0
+  synRetries = 0
+  linger2 = 0
+  notsentLowat = 0
+  /** TCP_DEFER_ACCEPT in seconds. */
+  deferAccept = 0
+  /** A listener's queues, or the listener whose accept queue holds this one. */
+  queue: AcceptQueue | null = null
+  nextAccept: Tcb | null = null
+  listener: Tcb | null = null
+
+  constructor(tcp: Tcp, family: number, ca: CongestionControl) {
+    super(tcp.stack, family, 1, 6)
+    this.tcp = tcp
+    this.ca = ca
+    this.rcvbuf = tcp.stack.sysctl.tcp_rmem[1] as number
+    this.sndbuf = tcp.stack.sysctl.tcp_wmem[1] as number
+    this.reordering = tcp.stack.sysctl.tcp_reordering
+  }
+
+  override poll(): number {
+    return this.tcp.user.poll(this)
+  }
+  override close(): void {
+    this.tcp.user.close(this)
+  }
+  override send(bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null): number {
+    return this.tcp.user.send(this, bytes, offset, length, flags, to)
+  }
+  override receive(bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
+    return this.tcp.user.receive(this, bytes, offset, length, flags, message)
+  }
+  override bind(address: SockAddr): number {
+    return this.tcp.user.bind(this, address)
+  }
+  override connect(address: SockAddr): number {
+    return this.tcp.user.connect(this, address)
+  }
+  override listen(backlog: number): number {
+    return this.tcp.user.listen(this, backlog)
+  }
+  override accept(): Sock | number {
+    return this.tcp.user.accept(this)
+  }
+  override shutdown(how: number): number {
+    return this.tcp.user.shutdown(this, how)
+  }
+  override getName(peer: boolean, into: SockAddr): number {
+    return this.tcp.user.getName(this, peer, into)
+  }
+  override setOption(level: number, name: number, value: OptionValue): number {
+    return this.tcp.options.set(this, level, name, value)
+  }
+  override getOption(level: number, name: number, result: OptionResult): number {
+    return this.tcp.options.get(this, level, name, result)
+  }
+  override ioctl(request: number): number {
+    return this.tcp.user.ioctl(this, request)
+  }
+}

@@ -1,0 +1,332 @@
+/**
+ * TCP as a protocol of one host: the table of connections, the listeners, who gets which segment, resets for nobody
+ * (RFC 9293 §3.10.7.1), ICMP errors (RFC 1122 §4.2.3.9, RFC 5927). Linux tcp_ipv4.c.
+ */
+import { CSUM_NONE, PACKET_HOST, type Packet } from '../buf/packet.ts'
+import type { Clock, Micros } from '../sys/clock.ts'
+import type { Counters } from '../sys/counters.ts'
+import { EMSGSIZE } from '../sys/errno.ts'
+import { HalfSipHash } from '../sys/siphash.ts'
+import * as checksum from '../wire/checksum.ts'
+import { get16, get32 } from '../wire/bytes.ts'
+import * as ipv4 from '../wire/ipv4.ts'
+import * as wire from '../wire/tcp.ts'
+import * as tcpOptions from '../wire/tcp-options.ts'
+import { IPPROTO_TCP, type Transport } from '../ip/transport.ts'
+import { AF_INET } from '../sock/address.ts'
+import { PortTable, tcpConflict } from '../sock/ports.ts'
+import { SF_KEEPALIVE, SF_RECVERR, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, TCP_CLOSE_WAIT, TCP_FIN_WAIT1 } from '../sock/sock.ts'
+import { POLLERR } from '../sock/wait-queue.ts'
+import type { Stack } from '../stack/stack.ts'
+import { findController, CONTROLLERS } from './congestion.ts'
+import { ConnectionTable } from './connection-table.ts'
+import { segmentArrives } from './input.ts'
+import { abort } from './lifecycle.ts'
+import { Request, requestInput, synArrives } from './listen.ts'
+import { syncMss } from './mss.ts'
+import { sumPacket } from '../buf/checksum.ts'
+import { retransmitLost } from './recovery.ts'
+import { markLost } from './rack.ts'
+import { sampleRtt, setRto, updateMinRtt } from './rtt.ts'
+import { SackState } from './sack.ts'
+import { Segment } from './segment.ts'
+import { add, between } from './seq.ts'
+import { Tcb } from './tcb.ts'
+import { TcpOptions } from './sockopt.ts'
+import { keepIdle, startKeep, stopKeep } from './timers.ts'
+import { TimeWait, timeWaitInput, TW_SYN } from './timewait.ts'
+import { sendDetached } from './transmit.ts'
+import { TxSegmentPool } from './tx-segment.ts'
+import { TcpUser } from './user.ts'
+import { initialWindow } from './window.ts'
+
+/** What the table of connections holds. */
+export type Connection = Tcb | Request | TimeWait
+
+export class Tcp implements Transport {
+  readonly stack: Stack
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly hash: HalfSipHash
+  readonly table: ConnectionTable<Connection>
+  readonly ports: PortTable
+  readonly user: TcpUser
+  readonly options: TcpOptions = new TcpOptions()
+  readonly segments: TxSegmentPool = new TxSegmentPool()
+  /** Scratch records of the segment in hand. */
+  readonly parsed: tcpOptions.ParsedOptions = new tcpOptions.ParsedOptions()
+  readonly sackState: SackState = new SackState()
+  readonly alert: { flags: number; rexmit: number } = { flags: 0, rexmit: 0 }
+  readonly scratch: Uint8Array = new Uint8Array(16)
+  readonly #segment: Segment = new Segment()
+  readonly #listeners: Map<number, Tcb[]> = new Map()
+  /** Sockets that are in no table (closed, bound only): for `ss` and for leak tests. */
+  readonly sockets: Set<Tcb> = new Set()
+  /** Present time, set on every entry into TCP. */
+  now: Micros = 0
+  timeWaits = 0
+  /** The sequence number a TIME-WAIT wants its successor to start with. */
+  timeWaitIsn = 0
+  /** Where warnings of the kernel log go. */
+  warn: (text: string) => void = () => {}
+
+  constructor(stack: Stack) {
+    this.stack = stack
+    this.clock = stack.clock
+    this.counters = stack.counters
+    this.hash = new HalfSipHash(stack.random)
+    this.table = new ConnectionTable<Connection>(this.hash)
+    this.ports = new PortTable(stack.sysctl, stack.random, tcpConflict)
+    this.user = new TcpUser(this)
+    stack.ipv4.register(IPPROTO_TCP, this)
+  }
+
+  /** A new closed socket with the host's default congestion control. */
+  createSocket(): Tcb {
+    const ca = findController(this.stack.sysctl.tcp_congestion_control) ?? CONTROLLERS[0]
+    const t = new Tcb(this, AF_INET, ca as NonNullable<typeof ca>)
+    this.sockets.add(t)
+    return t
+  }
+
+  /** Milliseconds of the host's clock as an int32: timestamps and coarse times. */
+  nowMs(): number {
+    return Math.floor(this.now / 1000) | 0
+  }
+
+  initialWindow(t: Tcb, mss: number, scaling: boolean): void {
+    initialWindow(t, mss, scaling)
+  }
+
+  /** SO_KEEPALIVE or its times changed: the timer follows (tcp_set_keepalive). */
+  keepaliveChanged(t: Tcb): void {
+    if (t.state === TCP_CLOSE || t.state === TCP_LISTEN || t.state === TCP_SYN_SENT) return
+    if (!t.isFlag(SF_KEEPALIVE)) {
+      stopKeep(t)
+      return
+    }
+    const now = this.clock.now()
+    const quiet = ((Math.floor(now / 1000) - Math.max(t.lastReceived, t.lastSegmentTime)) | 0) * 1000
+    startKeep(t, Math.max(keepIdle(t) - quiet, 0))
+  }
+
+  /** First RTT sample of an accepted connection, from its SYN-ACK. */
+  firstSample(t: Tcb, us: number): void {
+    updateMinRtt(t, us)
+    sampleRtt(t, us)
+    setRto(t)
+  }
+
+  hashIn(t: Tcb): void {
+    this.table.set(t.localAddress, t.remoteAddress, (t.localPort << 16) | t.remotePort, t)
+    t.hashed = true
+    this.sockets.add(t)
+  }
+
+  unhash(t: Tcb): void {
+    if (!t.hashed) return
+    t.hashed = false
+    this.table.delete(t.localAddress, t.remoteAddress, (t.localPort << 16) | t.remotePort, t)
+  }
+
+  /** The socket is gone for good. */
+  forget(t: Tcb): void {
+    this.sockets.delete(t)
+  }
+
+  addListener(t: Tcb): void {
+    const list = this.#listeners.get(t.localPort)
+    if (list === undefined) this.#listeners.set(t.localPort, [t])
+    else list.push(t)
+  }
+
+  removeListener(t: Tcb): void {
+    const list = this.#listeners.get(t.localPort)
+    const at = list === undefined ? -1 : list.indexOf(t)
+    if (list === undefined || at < 0) return
+    list.splice(at, 1)
+    if (list.length === 0) this.#listeners.delete(t.localPort)
+  }
+
+  /** Best listener for an address and port: bound to the address before the wildcard; groups share (inet_lookup_listener). */
+  #listener(g: Segment): Tcb | null {
+    const list = this.#listeners.get(g.localPort)
+    if (list === undefined) return null
+    if (list.length === 1) {
+      const only = list[0] as Tcb
+      return only.localAddress === 0 || only.localAddress === g.local ? only : null
+    }
+    let best = 0
+    let count = 0
+    let chosen: Tcb | null = null
+    for (const t of list) {
+      const score = t.localAddress === 0 ? 1 : t.localAddress === g.local ? 2 : 0
+      if (score === 0 || score < best) continue
+      count = score > best ? 1 : count + 1
+      best = score
+      // Reservoir by hash: each member of an SO_REUSEPORT group gets its share, and a peer always the same one.
+      if (count === 1 || (this.hash.hash4(g.remote, g.remotePort, g.local, count) >>> 0) % count === 0) chosen = t
+    }
+    return chosen
+  }
+
+  input(packet: Packet): void {
+    const counters = this.counters
+    counters.TcpInSegs++
+    const g = this.#segment
+    if (!this.#parse(packet, g)) {
+      packet.release()
+      return
+    }
+    this.now = this.clock.now()
+    const connection = this.table.get(g.local, g.remote, (g.localPort << 16) | g.remotePort)
+    if (connection instanceof Tcb) {
+      segmentArrives(connection, g, packet)
+      return
+    }
+    if (connection === undefined) this.#toListener(g, packet, 0)
+    else if (connection instanceof Request) requestInput(connection, g, packet)
+    else if (timeWaitInput(connection, g, packet) === TW_SYN) {
+      connection.kill()
+      this.#toListener(g, packet, this.timeWaitIsn)
+    } else packet.release()
+  }
+
+  /** Checks the header, verifies the checksum, fills the segment in hand; `packet.start` moves to the payload. */
+  #parse(packet: Packet, g: Segment): boolean {
+    const counters = this.counters
+    if (!packet.pullUp(wire.HDR_LEN)) return this.#bad(packet, 'tcp.short')
+    let o = packet.l4
+    const header = wire.headerLength(packet.bytes, o)
+    if (header < wire.HDR_LEN || header > packet.length) return this.#bad(packet, 'tcp.offset')
+    if (!packet.pullUp(header)) return this.#bad(packet, 'tcp.short')
+    o = packet.l4
+    const b = packet.bytes
+    if (packet.csum === CSUM_NONE) {
+      const pseudo = checksum.pseudo4(packet.saddr, packet.daddr, IPPROTO_TCP, packet.length)
+      if (checksum.fold(sumPacket(packet, packet.start, pseudo)) !== 0xffff) {
+        counters.TcpInCsumErrors++
+        return this.#bad(packet, 'tcp.checksum')
+      }
+    }
+    g.packet = packet
+    g.bytes = b
+    g.local = packet.daddr
+    g.remote = packet.saddr
+    g.localPort = get16(b, o + 2)
+    g.remotePort = get16(b, o)
+    g.flags = wire.flags(b, o)
+    g.seq = get32(b, o + 4)
+    g.ack = get32(b, o + 8)
+    g.window = get16(b, o + 14)
+    g.urgent = get16(b, o + 18)
+    g.tos = packet.l3 >= 0 ? ipv4.tos(b, packet.l3) : 0
+    if (header > wire.HDR_LEN) {
+      tcpOptions.parse(b, o + wire.HDR_LEN, o + header, this.parsed)
+      g.hasTs = this.parsed.hasTs
+      g.sackCount = this.parsed.sackCount
+    } else {
+      if (g.hasTs || g.sackCount > 0 || (g.flags & wire.SYN) !== 0) tcpOptions.reset(this.parsed)
+      g.hasTs = false
+      g.sackCount = 0
+    }
+    packet.start = o + header
+    g.length = packet.length
+    g.isFin = (g.flags & wire.FIN) !== 0
+    g.endSeq = add(g.seq, g.length + (g.isFin ? 1 : 0) + ((g.flags & wire.SYN) !== 0 ? 1 : 0))
+    g.gsoSegments = packet.gsoSegments > 0 ? packet.gsoSegments : 1
+    return true
+  }
+
+  #bad(packet: Packet, reason: string): boolean {
+    this.counters.TcpInErrs++
+    this.stack.trace.drop?.(packet, reason, this.stack.name)
+    return false
+  }
+
+  #toListener(g: Segment, packet: Packet, isn: number): void {
+    const listener = this.#listener(g)
+    if (listener === null) this.#nobody(g, packet)
+    else if ((g.flags & wire.RST) !== 0) {
+      // RFC 9293 §3.10.7.2: first RST, second ACK, third SYN.
+    } else if ((g.flags & wire.ACK) !== 0) this.sendReset(g)
+    else if ((g.flags & wire.SYN) !== 0 && !g.isFin) synArrives(this, listener, g, packet, isn)
+    packet.release()
+  }
+
+  /** CLOSED: everything but a RST is answered with one (RFC 9293 §3.10.7.1). */
+  #nobody(g: Segment, packet: Packet): void {
+    this.stack.trace.drop?.(packet, 'tcp.no-socket', this.stack.name)
+    if (packet.kind === PACKET_HOST) this.sendReset(g)
+  }
+
+  /** Answers the segment with a RST: at its ACK, or with an ACK of all of it (LINUX-TCP 37). */
+  sendReset(g: Segment): void {
+    if ((g.flags & wire.RST) !== 0) return
+    this.counters.TcpOutRsts++
+    const hasAck = (g.flags & wire.ACK) !== 0
+    sendDetached(this, {
+      local: g.local, remote: g.remote, localPort: g.localPort, remotePort: g.remotePort,
+      seq: hasAck ? g.ack : 0, ack: hasAck ? 0 : g.endSeq, flags: hasAck ? wire.RST : wire.RST | wire.ACK,
+      window: 0, hasTs: false, tsVal: 0, tsEcr: 0, tos: 0,
+    })
+  }
+
+  /** ICMP about a segment of ours: soft while connected, fatal while connecting; path MTU (tcp_v4_err, RFC 5927). */
+  error(quoted: Packet, type: number, code: number, errno: number, _fatal: boolean, info: number): void {
+    const o = quoted.l4
+    if (quoted.end - o < 8) return
+    const b = quoted.bytes
+    const local = get16(b, o)
+    const remote = get16(b, o + 2)
+    const seq = get32(b, o + 4)
+    const c = this.table.get(quoted.saddr, quoted.daddr, (local << 16) | remote)
+    this.now = this.clock.now()
+    if (c === undefined) {
+      this.counters.IcmpInErrors++
+      return
+    }
+    if (c instanceof TimeWait) return
+    if (c instanceof Request) {
+      if (seq === c.iss && errno !== EMSGSIZE) {
+        this.counters.TcpExtListenDrops++
+        c.drop()
+      } else this.counters.TcpExtOutOfWindowIcmps++
+      return
+    }
+    // RFC 5927 §4.1: only about data in flight.
+    if (c.state !== TCP_LISTEN && !between(seq, c.snd.una, c.snd.nxt)) {
+      this.counters.TcpExtOutOfWindowIcmps++
+      return
+    }
+    if (type === 3 && code === 4) {
+      this.#pathMtu(c, info)
+      return
+    }
+    if (errno === 0) return
+    if (c.state === TCP_SYN_SENT || c.state === TCP_SYN_RECV) {
+      this.counters.TcpAttemptFails++
+      abort(c, errno)
+      return
+    }
+    if (c.isFlag(SF_RECVERR)) {
+      c.error = errno
+      c.wait.wake(POLLERR)
+    } else c.softError = errno
+  }
+
+  /** Segments in flight are too long for the path: shorter ones go out at once (RFC 1191 §6.5, tcp_v4_mtu_reduced). */
+  #pathMtu(t: Tcb, _mtu: number): void {
+    if (t.state === TCP_LISTEN || t.state === TCP_CLOSE || t.dst === null) return
+    const mtu = t.dst.mtu
+    if (mtu >= t.pmtu) return
+    syncMss(t, mtu)
+    if (t.state !== TCP_ESTABLISHED && t.state !== TCP_CLOSE_WAIT && t.state !== TCP_FIN_WAIT1) return
+    for (let s = t.txHead; s !== null && s !== t.sendHead; s = s.next) {
+      if (s.bytes / Math.max(s.pcount, 1) > t.snd.mss) markLost(t, s)
+    }
+    retransmitLost(t)
+  }
+}
+
+

@@ -1,0 +1,323 @@
+/**
+ * Timeouts, RFC 9293 §3.10.8 and Linux tcp_timer.c. A connection has three timers, made when first started:
+ * the retransmission timer, which serves one of four purposes at a time; the delayed acknowledgement; and the one for
+ * keep-alive, FIN-WAIT-2 and a half-open accept. TIME-WAITs and half-open requests have their own (timewait, listen).
+ */
+import { type Micros, Timer } from '../sys/clock.ts'
+import { PSH } from '../wire/tcp.ts'
+import {
+  SF_DEAD, SF_KEEPALIVE, TCP_CLOSE, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
+} from '../sock/sock.ts'
+import { connectionDone, writeError } from './lifecycle.ts'
+import { delackFired } from './delack.ts'
+import { currentMss, syncMss } from './mss.ts'
+import { writeXmit, NAGLE_PUSH } from './output.ts'
+import { sendLossProbe } from './probe.ts'
+import { enterLoss } from './recovery.ts'
+import { rackTimeout } from './rack.ts'
+import { retransmitSegment, retransmitHead } from './retransmit.ts'
+import { add, before, diff } from './seq.ts'
+import type { Tcb } from './tcb.ts'
+import { sendActiveReset, sendProbe } from './transmit.ts'
+import { splitSegment } from './tx-queue.ts'
+
+/** Which timer. */
+export const TIMER_REXMT = 0
+export const TIMER_DELACK = 1
+export const TIMER_KEEP = 2
+
+/** What the retransmission timer is for (icsk_pending). */
+export const PENDING_NONE = 0
+export const PENDING_RTO = 1
+export const PENDING_TLP = 2
+export const PENDING_REO = 3
+export const PENDING_PROBE = 4
+
+/** TCP_RESOURCE_PROBE_INTERVAL: wait after a drop on this host, 500 ms. */
+const LOCAL_RETRY = 500000
+
+export class TcbTimer extends Timer {
+  readonly tcb: Tcb
+  readonly kind: number
+  constructor(tcb: Tcb, kind: number) {
+    super()
+    this.tcb = tcb
+    this.kind = kind
+  }
+  override fire(now: Micros): void {
+    const t = this.tcb
+    t.tcp.now = now
+    if (this.kind === TIMER_REXMT) rexmtFired(t)
+    else if (this.kind === TIMER_DELACK) {
+      t.stack.trace.tcpTimer?.(t, 'delack', t.stack.name)
+      if (t.state !== TCP_CLOSE && t.state !== TCP_LISTEN) delackFired(t)
+    } else keepFired(t)
+  }
+}
+
+/** Starts one of the timers to fire at `at`. */
+export function startTimer(t: Tcb, kind: number, at: Micros): void {
+  let timer = kind === TIMER_REXMT ? t.rexmtTimer : kind === TIMER_DELACK ? t.delackTimer : t.keepTimer
+  if (timer === null) {
+    timer = new TcbTimer(t, kind)
+    if (kind === TIMER_REXMT) t.rexmtTimer = timer
+    else if (kind === TIMER_DELACK) t.delackTimer = timer
+    else t.keepTimer = timer
+  }
+  t.stack.clock.start(timer, at)
+}
+
+/** Arms the retransmission timer for `purpose`, `delay` microseconds from now. */
+export function armRexmt(t: Tcb, purpose: number, delay: Micros): void {
+  t.pendingTimer = purpose
+  startTimer(t, TIMER_REXMT, t.tcp.now + Math.min(delay, t.stack.sysctl.tcp_rto_max_ms * 1000))
+}
+
+export function stopRexmt(t: Tcb): void {
+  t.pendingTimer = PENDING_NONE
+  if (t.rexmtTimer !== null) t.stack.clock.stop(t.rexmtTimer)
+}
+
+/** Stops all timers and lets go of their queue entries. */
+export function clearTimers(t: Tcb): void {
+  t.pendingTimer = PENDING_NONE
+  const clock = t.stack.clock
+  if (t.rexmtTimer !== null) clock.remove(t.rexmtTimer)
+  if (t.delackTimer !== null) clock.remove(t.delackTimer)
+  if (t.keepTimer !== null) clock.remove(t.keepTimer)
+}
+
+/** Restarts the retransmission timer after progress, RFC 6298 (5.3); none if nothing is out (tcp_rearm_rto). */
+export function rearmRto(t: Tcb): void {
+  if (t.packetsOut === 0) {
+    stopRexmt(t)
+    return
+  }
+  let delay = t.rto
+  if (t.pendingTimer === PENDING_REO || t.pendingTimer === PENDING_TLP) {
+    // The time already gone since the oldest segment left counts.
+    const head = t.txHead
+    if (head !== null) delay = Math.max(head.txTime + t.rto - t.tcp.now, 1000)
+  }
+  armRexmt(t, PENDING_RTO, delay)
+}
+
+/** Keeps a zero-window probe pending while there is unsent data and nothing out (tcp_check_probe_timer). */
+export function armProbe(t: Tcb): void {
+  if (t.packetsOut === 0 && t.pendingTimer === PENDING_NONE) armRexmt(t, PENDING_PROBE, Math.max(t.rto, 200000))
+}
+
+/** Microseconds until the next probe (tcp_probe0_when). */
+export function probeDelay(t: Tcb, most: Micros): Micros {
+  return Math.min(Math.max(t.rto, 200000) * 2 ** Math.min(t.backoff, 30), most)
+}
+
+function rexmtFired(t: Tcb): void {
+  if (t.state === TCP_CLOSE || t.state === TCP_LISTEN) return
+  const purpose = t.pendingTimer
+  const trace = t.stack.trace
+  if (trace.tcpTimer !== null) trace.tcpTimer(t, ['none', 'rto', 'tlp', 'reo', 'probe'][purpose] as string, t.stack.name)
+  if (purpose === PENDING_REO) rackTimeout(t)
+  else if (purpose === PENDING_TLP) sendLossProbe(t)
+  else {
+    t.pendingTimer = PENDING_NONE
+    if (purpose === PENDING_RTO) retransmitTimeout(t)
+    else if (purpose === PENDING_PROBE) probeTimeout(t)
+  }
+}
+
+/** Time an RTO that started at `rtoBase` would have taken `count` times, doubling up to the bound (tcp_model_timeout). */
+function modelTimeout(t: Tcb, count: number, base: Micros): Micros {
+  const most = t.stack.sysctl.tcp_rto_max_ms * 1000
+  let total = 0
+  for (let i = 0; i <= count; i++) total += Math.min(base * 2 ** i, most)
+  return total
+}
+
+/** Too long without an answer (retransmits_timed_out)? `limitUs` 0: by the number of retries. */
+function timedOut(t: Tcb, retries: number, limitMs: number): boolean {
+  if (t.retransmits === 0) return false
+  const head = t.txHead
+  if (head === null) return false
+  const start = t.recovery !== null && t.recovery.retransStamp !== 0 ? t.recovery.retransStamp : Math.floor(head.txTime / 1000)
+  const limit = limitMs > 0 ? limitMs * 1000 : modelTimeout(t, retries, t.stack.sysctl.tcp_rto_min_us)
+  return ((t.tcp.nowMs() - start) | 0) * 1000 >= limit
+}
+
+/** Retries an orphan gets: fewer than the owned, unless it was heard of lately (tcp_orphan_retries). */
+function orphanRetries(t: Tcb, alive: boolean): number {
+  let retries = t.stack.sysctl.tcp_orphan_retries
+  if (t.softError !== 0 && !alive) retries = 0
+  if (retries === 0 && alive) retries = 8
+  return retries
+}
+
+/** Gives up if this has gone on too long; true if the connection is gone (tcp_write_timeout). */
+function writeTimeout(t: Tcb): boolean {
+  const sysctl = t.stack.sysctl
+  if (t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV) {
+    const retries = (t.synRetries > 0 ? t.synRetries : sysctl.tcp_syn_retries) + (t.state === TCP_SYN_SENT ? sysctl.tcp_syn_linear_timeouts : 0)
+    const expired = t.userTimeout > 0 && t.state === TCP_SYN_SENT ? timedOut(t, 0, t.userTimeout) || t.retransmits >= retries : t.retransmits >= retries
+    if (expired) {
+      writeError(t)
+      return true
+    }
+    return false
+  }
+  if (t.retransmits > 0 && timedOut(t, sysctl.tcp_retries1, 0)) blackHole(t)
+  let retries = sysctl.tcp_retries2
+  if (t.isFlag(SF_DEAD)) {
+    const alive = t.rto < sysctl.tcp_rto_max_ms * 1000
+    retries = orphanRetries(t, alive)
+  }
+  if (timedOut(t, retries, t.userTimeout)) {
+    writeError(t)
+    return true
+  }
+  return false
+}
+
+/** A path that swallows full segments: probe smaller (RFC 4821, tcp_mtu_probing). */
+function blackHole(t: Tcb): void {
+  if (t.stack.sysctl.tcp_mtu_probing === 0) return
+  const mss = Math.max(Math.min(t.stack.sysctl.tcp_base_mss, (t.snd.mss >> 1) + 40), t.stack.sysctl.tcp_mtu_probe_floor)
+  syncMss(t, mss + 40)
+}
+
+/** RFC 6298 (5.4)–(5.7): the oldest segment goes again, the timer doubles (tcp_retransmit_timer). */
+function retransmitTimeout(t: Tcb): void {
+  if (t.packetsOut === 0) return
+  const head = t.txHead
+  if (head === null) return
+  const counters = t.stack.counters
+  if (t.snd.wnd === 0 && !t.isFlag(SF_DEAD) && t.state !== TCP_SYN_SENT && t.state !== TCP_SYN_RECV) {
+    // The peer closed its window over data already out: the retransmission serves as the probe.
+    if (((t.tcp.nowMs() - t.lastSegmentTime) | 0) > t.stack.sysctl.tcp_rto_max_ms) {
+      writeError(t)
+      return
+    }
+    enterLoss(t)
+    retransmitSegment(t, head)
+    backOff(t)
+    return
+  }
+  counters.TcpExtTCPTimeouts++
+  if (writeTimeout(t)) return
+  if (t.retransmits === 0) {
+    if (t.caState === 3) counters.TcpExtTCPSackRecoveryFail++
+    else if (t.caState === 4) counters.TcpExtTCPLossFailures++
+    else if (t.caState === 1) counters.TcpExtTCPSackFailures++
+  }
+  enterLoss(t)
+  t.retransmits++
+  if (!retransmitHead(t)) {
+    // Dropped on this host: no reason to back off (RFC 6298 does not count what never left).
+    armRexmt(t, PENDING_RTO, LOCAL_RETRY)
+    return
+  }
+  backOff(t)
+}
+
+function backOff(t: Tcb): void {
+  const sysctl = t.stack.sysctl
+  t.backoff++
+  // LINUX-TCP 5: the first timeouts of a SYN are linear.
+  if (t.state === TCP_SYN_SENT && t.backoff <= sysctl.tcp_syn_linear_timeouts) t.rto = Math.min(t.rto, sysctl.tcp_rto_max_ms * 1000)
+  else t.rto = Math.min(t.rto * 2, sysctl.tcp_rto_max_ms * 1000)
+  armRexmt(t, PENDING_RTO, t.rto)
+}
+
+/** RFC 9293 §3.8.6.1: asks a closed window (tcp_probe_timer). */
+function probeTimeout(t: Tcb): void {
+  if (t.packetsOut > 0 || t.sendHead === null) {
+    t.probesOut = 0
+    return
+  }
+  const sysctl = t.stack.sysctl
+  if (t.probesOut === 0) t.probeStart = t.tcp.nowMs()
+  else if (t.userTimeout > 0 && ((t.tcp.nowMs() - t.probeStart) | 0) >= t.userTimeout) {
+    writeError(t)
+    return
+  }
+  let most = sysctl.tcp_retries2
+  if (t.isFlag(SF_DEAD)) {
+    const alive = t.rto * 2 ** Math.min(t.backoff, 30) < sysctl.tcp_rto_max_ms * 1000
+    most = orphanRetries(t, alive)
+  }
+  if (t.probesOut >= most) writeError(t)
+  else sendWindowProbe(t)
+}
+
+/** A probe that tells us the window: new data if there is room for any, an old sequence number otherwise (tcp_send_probe0). */
+function sendWindowProbe(t: Tcb): void {
+  wakeUp(t)
+  if (t.packetsOut > 0 || t.sendHead === null) {
+    t.probesOut = 0
+    t.backoff = 0
+    return
+  }
+  t.probesOut++
+  t.stack.counters.TcpExtTCPWinProbe++
+  if (t.backoff < t.stack.sysctl.tcp_retries2) t.backoff++
+  armRexmt(t, PENDING_PROBE, probeDelay(t, t.stack.sysctl.tcp_rto_max_ms * 1000))
+}
+
+/** tcp_write_wakeup: provokes an answer. */
+export function wakeUp(t: Tcb): void {
+  const head = t.sendHead
+  const edge = add(t.snd.una, t.snd.wnd)
+  if (head !== null && before(head.seq, edge)) {
+    const mss = currentMss(t)
+    const room = Math.min(diff(edge, head.seq), mss)
+    if (head.bytes > room) splitSegment(t, head, room, mss)
+    head.flags |= PSH
+    writeXmit(t, Math.max(mss, 1), NAGLE_PUSH, true, true)
+    return
+  }
+  sendProbe(t)
+}
+
+/** Restarts the keep-alive timer, `delay` microseconds from now. */
+export function startKeep(t: Tcb, delay: Micros): void {
+  startTimer(t, TIMER_KEEP, t.stack.clock.now() + delay)
+}
+
+export function stopKeep(t: Tcb): void {
+  if (t.keepTimer !== null) t.stack.clock.stop(t.keepTimer)
+}
+
+export const keepIdle = (t: Tcb): Micros => (t.keepIdle > 0 ? t.keepIdle : t.stack.sysctl.tcp_keepalive_time) * 1000000
+export const keepInterval = (t: Tcb): Micros =>
+  (t.keepInterval > 0 ? t.keepInterval : t.stack.sysctl.tcp_keepalive_intvl) * 1000000
+export const keepProbes = (t: Tcb): number => (t.keepCount > 0 ? t.keepCount : t.stack.sysctl.tcp_keepalive_probes)
+
+/** Keep-alive, RFC 9293 §3.8.4, and the end of FIN-WAIT-2 without an owner (tcp_keepalive_timer). */
+function keepFired(t: Tcb): void {
+  t.stack.trace.tcpTimer?.(t, 'keepalive', t.stack.name)
+  if (t.state === TCP_FIN_WAIT2 && t.isFlag(SF_DEAD)) {
+    connectionDone(t)
+    return
+  }
+  if (!t.isFlag(SF_KEEPALIVE) || t.state === TCP_CLOSE || t.state === TCP_SYN_SENT || t.state === TCP_LISTEN) return
+  // It is alive: data is out or waits, and the retransmission or probe timer finds out.
+  if (t.packetsOut > 0 || t.sendHead !== null) {
+    startKeep(t, keepIdle(t))
+    return
+  }
+  const now = t.tcp.nowMs()
+  const quiet = Math.min((now - t.lastReceived) | 0, (now - t.lastSegmentTime) | 0) * 1000
+  if (quiet < keepIdle(t)) {
+    startKeep(t, keepIdle(t) - quiet)
+    return
+  }
+  const tooLong = t.userTimeout > 0 ? quiet >= t.userTimeout * 1000 && t.probesOut > 0 : t.probesOut >= keepProbes(t)
+  if (tooLong) {
+    sendActiveReset(t)
+    writeError(t)
+    return
+  }
+  t.stack.counters.TcpExtTCPKeepAlive++
+  wakeUp(t)
+  t.probesOut++
+  startKeep(t, keepInterval(t))
+}

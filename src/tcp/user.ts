@@ -1,0 +1,557 @@
+/**
+ * The user's calls, RFC 9293 §3.10.1–3.10.6: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS, as Linux's sockets make them
+ * (tcp.c). All non-blocking: a result, or -errno; -EAGAIN where a blocking caller would sleep.
+ */
+import { copy, type Packet } from '../buf/packet.ts'
+import {
+  EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, ECONNABORTED, ECONNRESET, EINPROGRESS, EINVAL, EISCONN, ENETUNREACH, ENOTCONN, EPIPE,
+} from '../sys/errno.ts'
+import { AF_INET, AF_UNSPEC, type SockAddr } from '../sock/address.ts'
+import {
+  type Message, RCV_SHUTDOWN, SEND_SHUTDOWN, SF_BINDADDR_LOCK, SF_BINDPORT_LOCK, SF_DEAD, SF_LINGER, SF_OOBINLINE, SHUTDOWN_MASK, type Sock,
+  TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
+} from '../sock/sock.ts'
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../sock/wait-queue.ts'
+import { CWR, ECE, PSH } from '../wire/tcp.ts'
+import { ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, OPT_CONNECTING, OPT_ECN, OPT_FIN_QUEUED, OPT_NOSPACE, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { inPingpong } from './delack.ts'
+import { finTimeout, isWritable } from './input.ts'
+import { initialSequence, timestampOffset } from './isn.ts'
+import { abort, connectionDone, destroy, setState, WAKE_ALL } from './lifecycle.ts'
+import { AcceptQueue, stopListening } from './listen.ts'
+import { currentMss, MAX_BURST, syncMss } from './mss.ts'
+import { NAGLE_CORK, NAGLE_PUSH, nagleMode, pushPending, restartAfterIdle, sendFin, sendSyn, writeXmit } from './output.ts'
+import { releaseQueues } from './receive-queue.ts'
+import { URG_READ, URG_VALID } from './receive.ts'
+import { add, after, diff } from './seq.ts'
+import type { Tcp } from './tcp.ts'
+import { startKeep } from './timers.ts'
+import { enterTimeWait, TIMEWAIT_LEN, TimeWait } from './timewait.ts'
+import { sendAck, sendActiveReset } from './transmit.ts'
+import { appendSegment } from './tx-queue.ts'
+import { adjustReceiveSpace, offerableWindow, receiveWindow } from './window.ts'
+
+const MSG_OOB = 1
+const MSG_PEEK = 2
+const MSG_TRUNC = 0x20
+const MSG_MORE = 0x8000
+const SIOCINQ = 0x541b
+const SIOCOUTQ = 0x5411
+const SIOCOUTQNSD = 0x894b
+const SIOCATMARK = 0x8905
+
+export class TcpUser {
+  readonly #tcp: Tcp
+
+  constructor(tcp: Tcp) {
+    this.#tcp = tcp
+  }
+
+  /** bind(2): EINVAL if bound already, EADDRNOTAVAIL for an address of somebody else, EADDRINUSE. */
+  bind(t: Tcb, address: SockAddr): number {
+    if (address.family !== AF_INET && !(address.family === AF_UNSPEC && address.address === 0)) return -EAFNOSUPPORT
+    if (t.state !== TCP_CLOSE || t.localPort !== 0) return -EINVAL
+    if (address.address !== 0 && !t.stack.ipv4.isLocal(address.address)) return -EADDRNOTAVAIL
+    const result = this.#tcp.ports.bind(t, address.address, address.port)
+    if (result < 0) {
+      t.localAddress = 0
+      return result
+    }
+    if (address.address !== 0) t.setFlag(SF_BINDADDR_LOCK, true)
+    if (address.port !== 0) t.setFlag(SF_BINDPORT_LOCK, true)
+    return 0
+  }
+
+  /** listen(2): from CLOSED, or again with another backlog (inet_listen). */
+  listen(t: Tcb, backlog: number): number {
+    // As unsigned, so that a negative one means the most (listen(2)).
+    const bounded = Math.min(backlog >>> 0, t.stack.sysctl.somaxconn)
+    if (t.state === TCP_LISTEN && t.queue !== null) {
+      t.queue.backlog = bounded
+      return 0
+    }
+    if (t.state !== TCP_CLOSE || (t.opt & OPT_CONNECTING) !== 0) return -EINVAL
+    t.queue = new AcceptQueue(bounded)
+    const old = t.state
+    t.state = TCP_LISTEN
+    const result = this.#tcp.ports.recheck(t)
+    if (result < 0) {
+      t.state = old
+      t.queue = null
+      return -EADDRINUSE
+    }
+    t.shutdownMask = 0
+    t.stack.trace.tcpState?.(t, old, TCP_LISTEN, t.stack.name)
+    this.#tcp.addListener(t)
+    return 0
+  }
+
+  accept(t: Tcb): Sock | number {
+    if (t.state !== TCP_LISTEN || t.queue === null) return -EINVAL
+    const child = t.queue.shift()
+    if (child === null) return -EAGAIN
+    child.listener = null
+    return child
+  }
+
+  /** connect(2): -EINPROGRESS while the handshake goes on; asked again, its outcome (inet_stream_connect). */
+  connect(t: Tcb, address: SockAddr): number {
+    if (address.family === AF_UNSPEC) return this.#disconnect(t)
+    if (address.family !== AF_INET) return -EAFNOSUPPORT
+    if ((t.opt & OPT_CONNECTING) !== 0) {
+      if (t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV) return -EALREADY
+      t.opt &= ~OPT_CONNECTING
+      if (t.state === TCP_CLOSE) return -(t.takeError() || ECONNABORTED)
+      return 0
+    }
+    if (t.state !== TCP_CLOSE) return -EISCONN
+    return this.#open(t, address)
+  }
+
+  /** Active OPEN (tcp_v4_connect). */
+  #open(t: Tcb, address: SockAddr): number {
+    const tcp = this.#tcp
+    const stack = t.stack
+    tcp.now = stack.clock.now()
+    const wanted = t.isFlag(SF_BINDADDR_LOCK) ? t.localAddress : 0
+    const dst = stack.ipv4.route(address.address, wanted, t.boundInterface)
+    if (typeof dst === 'number') {
+      if (dst === -ENETUNREACH) stack.counters.IpOutNoRoutes++
+      return dst
+    }
+    if (dst.type === 3 || dst.type === 5) return -ENETUNREACH
+    t.dst = dst
+    if (t.localAddress === 0) t.localAddress = dst.source
+    t.remoteAddress = dst.destination
+    t.remotePort = address.port
+    setState(t, TCP_SYN_SENT)
+    const result = this.#choosePort(t)
+    if (result < 0) {
+      setState(t, TCP_CLOSE)
+      t.remoteAddress = t.remotePort = 0
+      if (!t.isFlag(SF_BINDADDR_LOCK)) t.localAddress = 0
+      return result
+    }
+    const ports = (t.localPort << 16) | t.remotePort
+    const snd = t.snd
+    if (snd.writeSeq === 0 || snd.iss === 0) snd.iss = initialSequence(tcp.hash, tcp.now, t.localAddress, t.remoteAddress, ports)
+    t.tsOffset = timestampOffset(tcp.hash, t.localAddress, t.remoteAddress)
+    snd.una = snd.nxt = snd.writeSeq = snd.up = snd.sml = snd.iss
+    t.rcv.nxt = t.rcv.wup = t.rcv.copiedSeq = 0
+    snd.mssClamp = snd.userMss > 0 ? snd.userMss : 65535
+    syncMss(t, dst.mtu)
+    t.rto = 1000000
+    t.error = 0
+    tcp.hashIn(t)
+    t.opt |= OPT_CONNECTING
+    stack.counters.TcpActiveOpens++
+    let flags = 0
+    if (stack.sysctl.tcp_ecn === 1) {
+      t.opt |= OPT_ECN
+      flags = ECE | CWR
+    }
+    sendSyn(t, flags)
+    return -EINPROGRESS
+  }
+
+  /** The bound port if the four-tuple is free, or an ephemeral one (__inet_hash_connect). */
+  #choosePort(t: Tcb): number {
+    if (t.portBucket !== null && t.localPort !== 0) return isTaken(t, t.localPort) ? -EADDRNOTAVAIL : 0
+    return this.#tcp.ports.connect(t, isTaken)
+  }
+
+  #disconnect(t: Tcb): number {
+    this.#tcp.now = t.stack.clock.now()
+    const state = t.state
+    if (state === TCP_LISTEN) {
+      stopListening(t)
+      this.#tcp.removeListener(t)
+    } else if (needsReset(state)) {
+      sendActiveReset(t)
+      t.error = ECONNRESET
+    } else if (state === TCP_SYN_SENT) t.error = ECONNRESET
+    connectionDone(t)
+    releaseQueues(t)
+    if (!t.isFlag(SF_BINDADDR_LOCK)) t.localAddress = 0
+    if (!t.isFlag(SF_BINDPORT_LOCK)) t.localPort = 0
+    t.remoteAddress = t.remotePort = 0
+    t.shutdownMask = 0
+    t.opt &= ~(OPT_CONNECTING | OPT_FIN_QUEUED)
+    t.srtt = 0
+    t.snd.writeSeq = add(t.snd.writeSeq, 65535 + 2)
+    t.snd.iss = 0
+    t.error = 0
+    return 0
+  }
+
+  getName(t: Tcb, peer: boolean, into: SockAddr): number {
+    into.family = AF_INET
+    if (peer) {
+      if (t.remotePort === 0 || t.state === TCP_CLOSE || t.state === TCP_SYN_SENT || t.state === TCP_LISTEN) return -ENOTCONN
+      into.address = t.remoteAddress
+      into.port = t.remotePort
+      return 0
+    }
+    into.address = t.localAddress
+    into.port = t.localPort
+    return 0
+  }
+
+  /** SEND (tcp_sendmsg_locked): takes what fits the send buffer. */
+  send(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, _to: SockAddr | null): number {
+    const state = t.state
+    if (state !== TCP_ESTABLISHED && state !== TCP_CLOSE_WAIT) {
+      if (t.error !== 0) return -t.takeError()
+      if (state === TCP_SYN_SENT || state === TCP_SYN_RECV) return -EAGAIN
+      return -EPIPE
+    }
+    if (t.error !== 0) return -t.takeError()
+    if ((t.shutdownMask & SEND_SHUTDOWN) !== 0) return -EPIPE
+    this.#tcp.now = t.stack.clock.now()
+    const mss = currentMss(t)
+    if (t.packetsOut === 0 && t.sendHead === null) restartAfterIdle(t)
+    const taken = this.#append(t, bytes, offset, length, flags, mss)
+    if (taken < length && (t.opt & OPT_NOSPACE) === 0) t.opt |= OPT_NOSPACE
+    if (taken > 0) this.#push(t, flags, mss)
+    return taken === 0 && length > 0 ? -EAGAIN : taken
+  }
+
+  /** Copies into the queue, filling up its last unsent segment first. */
+  #append(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, mss: number): number {
+    const pool = t.stack.pool
+    const goal = segmentGoal(t, mss)
+    let taken = 0
+    while (taken < length) {
+      let segment = t.sendHead === null ? null : t.txTail
+      if (segment === null || segment.bytes >= goal || segment.endOfRecord || segment.count >= 15) {
+        if (t.wmemQueued >= t.sndbuf || (t.notsentLowat > 0 && diff(t.snd.writeSeq, t.snd.nxt) >= t.notsentLowat)) break
+        segment = appendSegment(t, 0)
+      } else if (t.wmemQueued >= t.sndbuf) break
+      const want = Math.min(length - taken, goal - segment.bytes)
+      const room = pool.pageRoom(want)
+      const at = pool.pageOffset
+      copy(pool.page.bytes, at, bytes, offset + taken, room)
+      segment.append(pool.page, at, room)
+      pool.pageTake(room)
+      t.wmemQueued += room
+      t.snd.writeSeq = add(t.snd.writeSeq, room)
+      segment.endSeq = t.snd.writeSeq
+      taken += room
+      // Half of the largest window seen goes with PSH, so that a reader is not kept waiting (forced_push).
+      if (diff(t.snd.writeSeq, t.lastPushed) > t.snd.maxWnd >> 1 && taken < length) {
+        segment.flags |= PSH
+        t.lastPushed = t.snd.writeSeq
+        pushPending(t, mss, NAGLE_PUSH)
+      } else if (segment === t.sendHead && segment.bytes >= goal && taken < length) {
+        writeXmit(t, mss, NAGLE_PUSH, true, false)
+      }
+    }
+    if ((flags & MSG_OOB) !== 0 && taken === length) {
+      t.snd.up = t.snd.writeSeq
+      t.opt |= OPT_URG_SEEN
+    }
+    return taken
+  }
+
+  /** The end of a send call (tcp_push). */
+  #push(t: Tcb, flags: number, mss: number): void {
+    const tail = t.txTail
+    if (tail === null || t.sendHead === null) return
+    const more = (flags & MSG_MORE) !== 0
+    if (!more || diff(t.snd.writeSeq, t.lastPushed) > t.snd.maxWnd >> 1) {
+      tail.flags |= PSH
+      t.lastPushed = t.snd.writeSeq
+    }
+    pushPending(t, mss, more ? NAGLE_CORK : nagleMode(t))
+  }
+
+  /** RECEIVE (tcp_recvmsg_locked). */
+  receive(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
+    if (t.state === TCP_LISTEN) return -ENOTCONN
+    if ((flags & MSG_OOB) !== 0) return this.#receiveUrgent(t, bytes, offset, length, flags, message)
+    const copied = this.#copyOut(t, bytes, offset, length, flags)
+    if (copied > 0) return copied
+    if (t.error !== 0) return -t.takeError()
+    if ((t.shutdownMask & RCV_SHUTDOWN) !== 0) return 0
+    if (t.state === TCP_CLOSE) return t.closedRead ? 0 : -ENOTCONN
+    return length === 0 ? 0 : -EAGAIN
+  }
+
+  #copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number): number {
+    const peek = (flags & MSG_PEEK) !== 0
+    const discard = (flags & MSG_TRUNC) !== 0
+    let seq = t.rcv.copiedSeq
+    let copied = 0
+    let packet: Packet | null = t.rcvHead
+    while (packet !== null && copied < length) {
+      const skip = diff(seq, packet.seq)
+      const available = packet.length - skip
+      if (available <= 0) {
+        packet = peek ? packet.next : this.#shift(t)
+        continue
+      }
+      let part = Math.min(available, length - copied)
+      if (t.urgData !== 0) {
+        const distance = diff(t.urgSeq, seq)
+        if (distance >= 0 && distance < part) {
+          if (distance === 0) {
+            if (copied > 0) break
+            if (!t.isFlag(SF_OOBINLINE)) {
+              // The urgent byte is read out of band only.
+              seq = add(seq, 1)
+              if (!peek) t.rcv.copiedSeq = seq
+              t.urgData = peek ? t.urgData : 0
+              continue
+            }
+          } else part = distance
+        }
+      }
+      if (!discard) packet.copyTo(bytes, offset + copied, skip, part)
+      copied += part
+      seq = add(seq, part)
+      if (!peek) t.rcv.copiedSeq = seq
+      if (part === available) packet = peek ? packet.next : this.#shift(t)
+    }
+    if (copied > 0 && !peek) {
+      if (t.urgData !== 0 && after(t.rcv.copiedSeq, t.urgSeq)) t.urgData = 0
+      this.#tcp.now = t.stack.clock.now()
+      adjustReceiveSpace(t, this.#tcp.now)
+      cleanUp(t, copied)
+    }
+    return copied
+  }
+
+  /** Gives the first packet of the receive queue back; the next one. */
+  #shift(t: Tcb): Packet | null {
+    const packet = t.rcvHead as Packet
+    t.rcvHead = packet.next
+    if (t.rcvHead === null) t.rcvTail = null
+    t.rmemAlloc -= packet.mark
+    packet.release()
+    return t.rcvHead
+  }
+
+  /** MSG_OOB: the one byte (tcp_recv_urg). */
+  #receiveUrgent(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
+    if (t.isFlag(SF_OOBINLINE) || t.urgData === 0 || t.urgData === URG_READ) return -EINVAL
+    if (t.state === TCP_CLOSE) return -ENOTCONN
+    if ((t.urgData & URG_VALID) !== 0) {
+      if ((flags & MSG_PEEK) === 0) {
+        const value = t.urgData & 0xff
+        t.urgData = URG_READ
+        if (message !== null) message.flags |= MSG_OOB
+        if (length > 0) bytes[offset] = value
+      } else if (length > 0) bytes[offset] = t.urgData & 0xff
+      return length > 0 ? 1 : 0
+    }
+    return -EAGAIN
+  }
+
+  /** shutdown(2) (inet_shutdown, tcp_shutdown; LINUX-TCP 36). */
+  shutdown(t: Tcb, how: number): number {
+    if (how < 0 || how > 2) return -EINVAL
+    const mask = how + 1
+    this.#tcp.now = t.stack.clock.now()
+    let result = 0
+    switch (t.state) {
+      case TCP_CLOSE:
+        result = -ENOTCONN
+        t.shutdownMask |= mask
+        break
+      case TCP_LISTEN:
+        if ((mask & RCV_SHUTDOWN) !== 0) this.#disconnect(t)
+        break
+      case TCP_SYN_SENT:
+        this.#disconnect(t)
+        break
+      default:
+        t.shutdownMask |= mask
+        if ((mask & SEND_SHUTDOWN) !== 0 && closeState(t)) sendFin(t)
+    }
+    t.wait.wake(WAKE_ALL)
+    return result
+  }
+
+  /** The last descriptor is gone (tcp_close; LINUX-TCP 35). */
+  close(t: Tcb): void {
+    const tcp = this.#tcp
+    tcp.now = t.stack.clock.now()
+    t.shutdownMask = SHUTDOWN_MASK
+    t.setFlag(SF_DEAD, true)
+    if (t.state === TCP_LISTEN) {
+      setState(t, TCP_CLOSE)
+      tcp.removeListener(t)
+      stopListening(t)
+      destroy(t)
+      return
+    }
+    const unread = releaseQueues(t)
+    if (t.state === TCP_CLOSE) {
+      destroy(t)
+      return
+    }
+    if (unread > 0) {
+      // RFC 2525 §2.17: the peer must learn that its data was thrown away.
+      t.stack.counters.TcpExtTCPAbortOnClose++
+      sendActiveReset(t)
+      connectionDone(t)
+      return
+    }
+    if (t.isFlag(SF_LINGER) && t.lingerSeconds === 0) {
+      t.stack.counters.TcpExtTCPAbortOnData++
+      if (needsReset(t.state)) sendActiveReset(t)
+      connectionDone(t)
+      return
+    }
+    if (t.state === TCP_SYN_SENT) {
+      connectionDone(t)
+      return
+    }
+    if (closeState(t)) sendFin(t)
+    this.#orphaned(t)
+  }
+
+  /** Nobody owns it any more: how long the protocol may go on alone. */
+  #orphaned(t: Tcb): void {
+    if (t.state !== TCP_FIN_WAIT2) return
+    if (t.linger2 < 0) {
+      t.stack.counters.TcpExtTCPAbortOnLinger++
+      sendActiveReset(t)
+      connectionDone(t)
+      return
+    }
+    const timeout = finTimeout(t)
+    if (timeout > TIMEWAIT_LEN) startKeep(t, timeout - TIMEWAIT_LEN)
+    else enterTimeWait(t, TCP_FIN_WAIT2, timeout)
+  }
+
+  /** A finished handshake nobody accepted: reset (inet_child_forget). */
+  abandon(t: Tcb): void {
+    this.#tcp.now = t.stack.clock.now()
+    t.setFlag(SF_DEAD, true)
+    if (needsReset(t.state)) sendActiveReset(t)
+    releaseQueues(t)
+    if (t.state === TCP_CLOSE) destroy(t)
+    else connectionDone(t)
+  }
+
+  /** ABORT: a reset to the peer and an error to the owner. */
+  abort(t: Tcb, error: number): void {
+    this.#tcp.now = t.stack.clock.now()
+    if (needsReset(t.state)) sendActiveReset(t)
+    abort(t, error)
+  }
+
+  /** Readiness (tcp_poll). */
+  poll(t: Tcb): number {
+    if (t.state === TCP_LISTEN) return t.queue !== null && t.queue.length > 0 ? POLLIN | POLLRDNORM : 0
+    let mask = 0
+    if (t.shutdownMask === SHUTDOWN_MASK || t.state === TCP_CLOSE) mask |= POLLHUP
+    if ((t.shutdownMask & RCV_SHUTDOWN) !== 0) mask |= POLLIN | POLLRDNORM | POLLRDHUP
+    if (t.state !== TCP_SYN_SENT && t.state !== TCP_SYN_RECV) {
+      const queued = t.rcvHead === null ? 0 : diff(t.rcv.nxt, t.rcv.copiedSeq)
+      if (queued > 0 && (queued >= t.rcvLowat || t.rmemAlloc >= t.rcvbuf || receiveWindow(t) <= t.rcv.mss)) mask |= POLLIN | POLLRDNORM
+      if ((t.shutdownMask & SEND_SHUTDOWN) === 0) {
+        if (isWritable(t) && !(t.notsentLowat > 0 && diff(t.snd.writeSeq, t.snd.nxt) >= t.notsentLowat)) mask |= POLLOUT | POLLWRNORM
+        else t.opt |= OPT_NOSPACE
+      } else mask |= POLLOUT | POLLWRNORM
+      if ((t.urgData & URG_VALID) !== 0) mask |= POLLPRI
+    }
+    if (t.error !== 0) mask |= POLLERR
+    return mask
+  }
+
+  /** SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK (tcp_ioctl). */
+  ioctl(t: Tcb, request: number): number {
+    switch (request) {
+      case SIOCINQ:
+        if (t.state === TCP_LISTEN) return -EINVAL
+        return queuedBytes(t)
+      case SIOCOUTQ:
+        if (t.state === TCP_LISTEN) return -EINVAL
+        return t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV ? 0 : diff(t.snd.writeSeq, t.snd.una)
+      case SIOCOUTQNSD:
+        return diff(t.snd.writeSeq, t.snd.nxt)
+      case SIOCATMARK:
+        return t.urgData !== 0 && t.urgSeq === t.rcv.copiedSeq ? 1 : 0
+      default:
+        return -EINVAL
+    }
+  }
+}
+
+/** Data a read would give, the FIN not counted (LINUX-TCP 33). */
+export function queuedBytes(t: Tcb): number {
+  if (t.rcvHead === null) return 0
+  const all = diff(t.rcv.nxt, t.rcv.copiedSeq)
+  return (t.shutdownMask & RCV_SHUTDOWN) !== 0 && t.state !== TCP_ESTABLISHED && all > 0 ? all - 1 : all
+}
+
+/** How long a segment of the queue may grow: a burst, but not more than half the peer's largest window. */
+function segmentGoal(t: Tcb, mss: number): number {
+  let most = Math.max(1, Math.floor(MAX_BURST / mss)) * mss
+  const half = t.snd.maxWnd > 512 ? t.snd.maxWnd >> 1 : t.snd.maxWnd
+  if (half > 0 && most > half) most = Math.max(half - (half % mss), mss)
+  return most
+}
+
+/** A RST is owed when these states end without a close (tcp_need_reset). */
+const needsReset = (state: number): boolean =>
+  state === TCP_ESTABLISHED || state === TCP_CLOSE_WAIT || state === TCP_FIN_WAIT1 || state === TCP_FIN_WAIT2 || state === TCP_SYN_RECV
+
+/** The state a close leads to; true if a FIN must be sent (tcp_close_state). */
+function closeState(t: Tcb): boolean {
+  switch (t.state) {
+    case TCP_ESTABLISHED:
+    case TCP_SYN_RECV:
+      setState(t, TCP_FIN_WAIT1)
+      return true
+    case TCP_CLOSE_WAIT:
+      setState(t, TCP_LAST_ACK)
+      return true
+    default:
+      return false
+  }
+}
+
+/** Is the four-tuple with this local port in use, or in a TIME-WAIT that may not be reused (__inet_check_established)? */
+function isTaken(t: Tcb, port: number): boolean {
+  const tcp = t.tcp
+  const other = tcp.table.get(t.localAddress, t.remoteAddress, (port << 16) | t.remotePort)
+  if (other === undefined) return false
+  if (!(other instanceof TimeWait)) return true
+  const reuse = t.stack.sysctl.tcp_tw_reuse
+  const isLoopback = t.remoteAddress >>> 24 === 127
+  if (!other.hasTs || reuse === 0 || (reuse === 2 && !isLoopback)) return true
+  // RFC 6191: timestamps must have moved on, so that old segments are told apart (tcp_twsk_unique).
+  if (((tcp.nowMs() - other.tsRecentStamp) | 0) < t.stack.sysctl.tcp_tw_reuse_delay) return true
+  t.snd.iss = add(other.sndNxt, 65535 + 2) || 1
+  t.snd.writeSeq = t.snd.iss
+  t.tsRecent = other.tsRecent
+  t.tsRecentStamp = other.tsRecentStamp
+  other.kill()
+  return false
+}
+
+/** After a read: a window update or a held-back acknowledgement may be due (tcp_cleanup_rbuf). */
+function cleanUp(t: Tcb, copied: number): void {
+  let due = false
+  if ((t.ackPending & ACK_SCHED) !== 0) {
+    if (
+      diff(t.rcv.nxt, t.rcv.wup) > t.rcv.mss ||
+      (copied > 0 &&
+        ((t.ackPending & ACK_PUSHED2) !== 0 || ((t.ackPending & ACK_PUSHED) !== 0 && !inPingpong(t))) &&
+        t.rmemAlloc === 0)
+    ) {
+      due = true
+    }
+  }
+  if (copied > 0 && !due && (t.shutdownMask & RCV_SHUTDOWN) === 0) {
+    const now = receiveWindow(t)
+    if (2 * now <= t.rcv.windowClamp) {
+      const fresh = offerableWindow(t)
+      if (fresh > 0 && fresh >= 2 * now) due = true
+    }
+  }
+  if (due) sendAck(t)
+}

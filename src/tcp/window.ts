@@ -1,0 +1,187 @@
+/**
+ * The receive window: what to advertise (RFC 9293 §3.8.6.2.2, silly-window avoidance on the receiving side) and how the
+ * receive buffer grows with what a program takes out of it (Linux tcp_output.c and tcp_input.c, of the same names).
+ */
+import type { Packet } from '../buf/packet.ts'
+import { SF_RCVBUF_LOCK } from '../sock/sock.ts'
+import { diff } from './seq.ts'
+import { OPT_WSCALE, type Tcb } from './tcb.ts'
+
+/** Memory a queued packet is charged with beside its bytes: the size of Linux's sk_buff and its shared info. */
+export const RX_OVERHEAD = 576
+
+/** What queueing `packet` costs of the receive buffer. */
+export const truesize = (packet: Packet): number => packet.length + RX_OVERHEAD
+
+/** Usable window in `space` bytes of buffer: half, as Linux's scaling_ratio starts (tcp_win_from_space). */
+export const windowFromSpace = (space: number): number => space >> 1
+export const spaceFromWindow = (window: number): number => window * 2
+
+/** Free buffer in window bytes (tcp_space) and all of it (tcp_full_space). */
+export const freeSpace = (t: Tcb): number => windowFromSpace(t.rcvbuf - t.rmemAlloc)
+export const fullSpace = (t: Tcb): number => windowFromSpace(t.rcvbuf)
+
+/** What the peer may still send by our last advertisement (tcp_receive_window). */
+export function receiveWindow(t: Tcb): number {
+  const window = diff((t.rcv.wup + t.rcv.wnd) | 0, t.rcv.nxt)
+  return window < 0 ? 0 : window
+}
+
+/** Window and scale of a SYN or SYN-ACK (tcp_select_initial_window); writes rcv.wnd, rcv.wscale and the clamp. */
+export function initialWindow(t: Tcb, mss: number, scaling: boolean): void {
+  const sysctl = t.stack.sysctl
+  let space = fullSpace(t)
+  const clamp = t.rcv.windowClamp > 0 ? t.rcv.windowClamp : 65535 << 14
+  if (space > clamp) space = clamp
+  if (space > mss) space -= space % mss
+  t.rcv.wnd = sysctl.tcp_workaround_signed_windows ? Math.min(space, 32767) : space
+  t.rcv.wscale = 0
+  if (scaling) {
+    let most = space
+    if (!t.isFlag(SF_RCVBUF_LOCK)) most = Math.max(space, sysctl.tcp_rmem[2] as number, sysctl.rmem_max)
+    most = Math.min(most, clamp)
+    t.rcv.wscale = Math.min(14, Math.max(0, Math.floor(Math.log2(Math.max(most, 1))) - 15))
+  }
+  t.rcv.windowClamp = Math.min(65535 * 2 ** t.rcv.wscale, clamp)
+}
+
+/** The window we could offer now (__tcp_select_window). */
+export function offerableWindow(t: Tcb): number {
+  const rcv = t.rcv
+  const all = fullSpace(t)
+  const full = Math.min(rcv.windowClamp, all)
+  let free = freeSpace(t)
+  let mss = rcv.mss
+  if (mss > full) {
+    mss = full
+    if (mss <= 0) return 0
+  }
+  if (free < full >> 1) {
+    t.quickAck = Math.min(t.quickAck, 0)
+    free = Math.max(0, (free >> rcv.wscale) << rcv.wscale)
+    // RFC 1122 §4.2.3.3: not less than a segment or a fraction of the buffer at a time.
+    if (free < all >> 4 || free < mss) return 0
+  }
+  if (free > rcv.ssthresh) free = rcv.ssthresh
+  if (rcv.wscale > 0) {
+    const unit = 1 << rcv.wscale
+    return (free + unit - 1) & ~(unit - 1)
+  }
+  const window = rcv.wnd
+  if (window <= free - mss || window > free) return free - (free % mss)
+  if (mss === full && free > window + (full >> 1)) return free
+  return window
+}
+
+/** Settles the window for a segment about to leave and returns the header's field (tcp_select_window). */
+export function selectWindow(t: Tcb): number {
+  const rcv = t.rcv
+  const current = receiveWindow(t)
+  let window = offerableWindow(t)
+  if (window < current) {
+    // RFC 9293 §3.8.6: never shrink. A window that is closing stays where its right edge was.
+    if (window === 0) t.stack.counters.TcpExtTCPWantZeroWindowAdv++
+    const unit = 1 << rcv.wscale
+    window = (current + unit - 1) & ~(unit - 1)
+  }
+  const old = rcv.wnd
+  rcv.wnd = window
+  rcv.wup = rcv.nxt
+  window = (t.opt & OPT_WSCALE) !== 0 ? Math.min(window, 65535 << rcv.wscale) : Math.min(window, 65535)
+  const field = window >> rcv.wscale
+  if (field === 0) {
+    if (old > 0) t.stack.counters.TcpExtTCPToZeroWindowAdv++
+  } else if (old === 0) t.stack.counters.TcpExtTCPFromZeroWindowAdv++
+  return field
+}
+
+/** Lets the offered window grow when arriving data is dense enough for its memory (tcp_grow_window). */
+export function growWindow(t: Tcb, length: number, memory: number): void {
+  const rcv = t.rcv
+  const room = Math.min(rcv.windowClamp, freeSpace(t)) - rcv.ssthresh
+  if (room <= 0) return
+  let increment = 0
+  if (windowFromSpace(memory) <= length) increment = 2 * rcv.advMss
+  else {
+    let cost = windowFromSpace(memory) >> 1
+    let window = windowFromSpace(t.stack.sysctl.tcp_rmem[2] as number) >> 1
+    while (rcv.ssthresh <= window) {
+      if (cost <= length) {
+        increment = 2 * rcv.mss
+        break
+      }
+      cost >>= 1
+      window >>= 1
+    }
+  }
+  if (increment > 0) rcv.ssthresh += Math.min(room, Math.max(increment, 2 * length))
+}
+
+/** The clamp and the slow start of the window when a connection is made (tcp_init_buffer_space). */
+export function initBufferSpace(t: Tcb, nowUs: number): void {
+  const rcv = t.rcv
+  const most = fullSpace(t)
+  rcv.spaceTime = nowUs
+  rcv.spaceSeq = rcv.copiedSeq
+  rcv.spaceBytes = Math.min(rcv.wnd, INIT_RCV_SEGMENTS * rcv.advMss)
+  if (rcv.windowClamp >= most) {
+    rcv.windowClamp = most
+    if (most > 4 * rcv.advMss) rcv.windowClamp = Math.max(most - (most >> t.stack.sysctl.tcp_app_win), 4 * rcv.advMss)
+  }
+  rcv.ssthresh = Math.min(rcv.ssthresh > 0 ? rcv.ssthresh : rcv.wnd, rcv.windowClamp)
+}
+
+const INIT_RCV_SEGMENTS = 10
+
+/** Grows the buffer by what the program copied in the last round trip (dynamic right-sizing, tcp_rcv_space_adjust). */
+export function adjustReceiveSpace(t: Tcb, nowUs: number): void {
+  const rcv = t.rcv
+  const elapsed = nowUs - rcv.spaceTime
+  if (rcv.rttUs === 0 || elapsed < rcv.rttUs >> 3) return
+  const copied = diff(rcv.copiedSeq, rcv.spaceSeq)
+  if (copied > rcv.spaceBytes) {
+    if (t.stack.sysctl.tcp_moderate_rcvbuf !== 0 && !t.isFlag(SF_RCVBUF_LOCK)) growReceiveBuffer(t, copied)
+    rcv.spaceBytes = copied
+  }
+  rcv.spaceSeq = rcv.copiedSeq
+  rcv.spaceTime = nowUs
+}
+
+function growReceiveBuffer(t: Tcb, copied: number): void {
+  const rcv = t.rcv
+  // Twice the measured window, room for the sender's slow start, and in proportion to how much it grew.
+  let window = copied * 2 + 16 * rcv.advMss
+  window += 2 * Math.floor((window * (copied - rcv.spaceBytes)) / Math.max(rcv.spaceBytes, 1))
+  const space = Math.min(spaceFromWindow(window), t.stack.sysctl.tcp_rmem[2] as number)
+  if (space > t.rcvbuf) {
+    t.rcvbuf = space
+    rcv.windowClamp = Math.max(rcv.windowClamp, windowFromSpace(space))
+  }
+}
+
+/** The receiver's own estimate of the round trip: one sample (tcp_rcv_rtt_update). */
+function receiverRtt(t: Tcb, sampleUs: number, windowSample: boolean): void {
+  const old = t.rcv.rttUs
+  const sample = Math.max(1, sampleUs) * 8
+  if (old === 0) t.rcv.rttUs = sample
+  else if (windowSample) t.rcv.rttUs = Math.min(old, sample)
+  else t.rcv.rttUs = old + ((sample >> 3) - (old >> 3))
+}
+
+/** Measures by the time a full window takes to arrive; needs no timestamps (tcp_rcv_rtt_measure). */
+export function measureRttByWindow(t: Tcb, nowUs: number): void {
+  const rcv = t.rcv
+  if (rcv.rttTime !== 0) {
+    if (diff(rcv.nxt, rcv.rttSeq) < 0) return
+    receiverRtt(t, Math.min(nowUs - rcv.rttTime, 0x7ffffff), true)
+  }
+  rcv.rttSeq = (rcv.nxt + rcv.wnd) | 0
+  rcv.rttTime = nowUs
+}
+
+/** Measures by an echoed timestamp of a full segment (tcp_rcv_rtt_measure_ts). */
+export function measureRttByTimestamp(t: Tcb, nowMs: number, length: number): void {
+  if (length < t.rcv.mss || t.rcvTsEcr === 0) return
+  const delta = (nowMs + t.tsOffset - t.rcvTsEcr) | 0
+  if (delta >= 0 && delta < 100000) receiverRtt(t, delta * 1000 || 1000, false)
+}

@@ -1,0 +1,28 @@
+/** What tshark finds wrong with a capture. */
+import { spawnSync } from 'node:child_process'
+
+const PREFERENCES = ['ip', 'tcp', 'udp'].flatMap((protocol) => ['-o', `${protocol}.check_checksum:TRUE`])
+
+/** Wireshark's filter for what must never be in a capture of ours. Checksum status 0 is "bad". */
+const WRONG = [
+  '_ws.malformed',
+  'ip.checksum.status == 0',
+  'tcp.checksum.status == 0',
+  'udp.checksum.status == 0',
+  'icmp.checksum.status == 0',
+  'tcp.analysis.lost_segment',
+  'tcp.analysis.ack_lost_segment',
+].join(' || ')
+
+/** One line for each frame that is wrong; empty if the capture is as it should be. */
+export function wrongFrames(file: string): string[] {
+  return frames(file, WRONG)
+}
+
+/** The lines of the frames that `filter` picks. */
+export function frames(file: string, filter: string): string[] {
+  const args = ['-n', '-r', file, ...PREFERENCES, '-Y', filter]
+  const result = spawnSync('tshark', args, { encoding: 'utf8', maxBuffer: 1 << 28 })
+  if (result.status !== 0) throw new Error(`tshark: ${result.stderr}`)
+  return result.stdout.split('\n').filter((line) => line !== '')
+}
