@@ -1,5 +1,5 @@
 /** Descriptor tables (struct files_struct): small integers for open file descriptions, the lowest free one first. */
-import { EBADF, EINVAL, EMFILE } from '../sys/errno.ts'
+import { EBADF, EBUSY, EINVAL, EMFILE } from '../sys/errno.ts'
 import type { OpenFile } from './open-file.ts'
 
 /** RLIMIT_NOFILE's soft limit by default: descriptors are below it. */
@@ -83,6 +83,8 @@ export class FileTable {
   duplicate(from: number, to: number, closeOnExec: boolean): number {
     const file = this.get(from)
     if (file === null || !(to >= 0 && to < this.limit)) return -EBADF
+    // A race with accept in another thread, in Linux's words.
+    if (this.#reserved.has(to)) return -EBUSY
     const old = this.take(to)
     file.ref()
     this.install(to, file, closeOnExec)

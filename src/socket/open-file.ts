@@ -4,8 +4,7 @@
  */
 import { EINVAL, ENOTTY } from '../sys/errno.ts'
 import { assert } from '../sys/assert.ts'
-import type { Sock } from '../sock/sock.ts'
-import { O_NONBLOCK, O_RDWR } from '../sock/constants.ts'
+import { O_NONBLOCK } from '../sock/constants.ts'
 import type { WaitQueue } from '../sock/wait-queue.ts'
 
 /** An open file description. Calls never wait: -EAGAIN says that they would have to. */
@@ -50,46 +49,5 @@ export abstract class OpenFile {
   unref(): void {
     assert(this.refs > 0, 'OpenFile.unref: released more often than taken')
     if (--this.refs === 0) this.release()
-  }
-}
-
-/** States of a socket as connect(2) sees them (linux/net.h); apart from the protocol's. */
-export const SS_UNCONNECTED = 1
-export const SS_CONNECTING = 2
-export const SS_CONNECTED = 3
-export const SS_DISCONNECTING = 4
-
-/** A socket as a file (struct socket). */
-export class SocketFile extends OpenFile {
-  readonly sock: Sock
-  state: number = SS_UNCONNECTED
-
-  constructor(sock: Sock, nonBlocking: boolean) {
-    super(O_RDWR | (nonBlocking ? O_NONBLOCK : 0))
-    this.sock = sock
-  }
-
-  override get wait(): WaitQueue {
-    return this.sock.wait
-  }
-
-  override poll(): number {
-    return this.sock.poll()
-  }
-
-  override read(bytes: Uint8Array, offset: number, length: number): number {
-    return this.sock.receive(bytes, offset, length, 0, null)
-  }
-
-  override write(bytes: Uint8Array, offset: number, length: number): number {
-    return this.sock.send(bytes, offset, length, 0, null)
-  }
-
-  override ioctl(request: number): number {
-    return this.sock.ioctl(request)
-  }
-
-  protected override release(): void {
-    this.sock.close()
   }
 }

@@ -1,6 +1,6 @@
 /** Fifth, check the ACK field (RFC 9293 §3.10.7.4; Linux tcp_ack): what it acknowledges, what it allows. */
 import * as F from './ack-flags.ts'
-import { armRexmt, PENDING_PROBE, PENDING_REO, PENDING_TLP, probeDelay, rearmRto, stopRexmt } from './timers.ts'
+import { armRexmt, PENDING_PROBE, PENDING_REO, PENDING_TLP, probeDelay, rearmRto, stopRexmt } from './timer.ts'
 import { ackRtt } from './rtt.ts'
 import { rackAdvance, rackUpdateWindow, recoveryOf } from './rack.ts'
 import { controlCongestion, fastRetransAlert, noteReordering, tlpAcked, transmitRecovery } from './recovery.ts'
@@ -13,7 +13,7 @@ import { trimAcked, unlinkSegment } from './tx-queue.ts'
 import { EVER_RETRANS, LOST, RETRANS, SACKED } from './tx-segment.ts'
 import { ECE, SYN } from '../wire/tcp.ts'
 import { challengeAck } from './challenge.ts'
-import { restartAfterIdle } from './output.ts'
+import { restartAfterIdle } from './cwnd.ts'
 
 /** The ACK is unacceptable: old beyond any window, or of data never sent. */
 export const ACK_OLD = -1

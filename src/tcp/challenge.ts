@@ -4,10 +4,8 @@ import type { Segment } from './segment.ts'
 import { before } from './seq.ts'
 import { OPT_SACK, type Tcb } from './tcb.ts'
 import { sendAck } from './transmit.ts'
-import { enterQuickAck } from './delack.ts'
-
-/** TCP_MAX_QUICKACKS. */
-const MAX_QUICKACKS = 16
+import { setDsack } from './dsack.ts'
+import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 
 /** Too soon after the last such answer (__tcp_oow_rate_limited)? */
 function isLimited(t: Tcb): boolean {
@@ -44,26 +42,4 @@ export function duplicateAck(t: Tcb, g: Segment, skipped: 'TcpExtTCPACKSkippedSe
     }
   }
   sendAck(t)
-}
-
-/** Reports [left, right) as received twice in the next ACK (RFC 2883; tcp_dsack_set). */
-export function setDsack(t: Tcb, left: number, right: number): void {
-  if ((t.opt & OPT_SACK) === 0 || t.stack.sysctl.tcp_dsack === 0) return
-  if (before(left, t.rcv.nxt)) t.stack.counters.TcpExtTCPDSACKOldSent++
-  else t.stack.counters.TcpExtTCPDSACKOfoSent++
-  t.hasDsack = true
-  t.dsackLeft = left
-  t.dsackRight = right
-}
-
-/** Widens the pending D-SACK, or starts one (tcp_dsack_extend). */
-export function extendDsack(t: Tcb, left: number, right: number): void {
-  if (!t.hasDsack) {
-    setDsack(t, left, right)
-    return
-  }
-  if (!before(t.dsackRight, left) && !before(right, t.dsackLeft)) {
-    if (before(left, t.dsackLeft)) t.dsackLeft = left
-    if (before(t.dsackRight, right)) t.dsackRight = right
-  }
 }

@@ -1,6 +1,6 @@
 /** CUBIC (RFC 9438) with HyStart, by Linux's numbers (tcp_cubic.c; LINUX-TCP 17, 18). Windows in segments, times in ms. */
 import type { CongestionControl, CongestionEvent } from './congestion.ts'
-import { isCwndLimited } from './output.ts'
+import { isCwndLimited } from './cwnd.ts'
 import { additiveIncrease, slowStart } from './reno.ts'
 import { after } from './seq.ts'
 import { CA_LOSS, type Tcb } from './tcb.ts'

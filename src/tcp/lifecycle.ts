@@ -5,7 +5,7 @@ import {
 } from '../sock/sock.ts'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../sock/wait-queue.ts'
 import type { Tcb } from './tcb.ts'
-import { clearTimers } from './timers.ts'
+import { clearTimers } from './timer.ts'
 import { purgeQueue } from './tx-queue.ts'
 import { releaseQueues } from './receive-queue.ts'
 

@@ -16,7 +16,7 @@ import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
 import { OPT_ECN, OPT_NODELAY, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
-import { keepIdle, startKeep } from './timers.ts'
+import { keepIdle, startKeep } from './timer.ts'
 import { putSynOptions, sendDetached, sendRaw, synOptionBytes } from './transmit.ts'
 
 /** Connections of one listener: finished ones waiting for accept(), and the count of half-open ones. */

@@ -3,12 +3,15 @@
  * congestion window allow it, does the peer's window, would Nagle wait, how long may the burst be.
  */
 import { FIN, PSH, SYN } from '../wire/tcp.ts'
+import { validateCwnd } from './cwnd.ts'
 import { currentMss, MAX_BURST } from './mss.ts'
 import { scheduleLossProbe } from './probe.ts'
+import { recoveryOf } from './rack.ts'
+import { retransmitSegment } from './retransmit.ts'
 import { add, after, before, diff } from './seq.ts'
-import { CA_CWR, CA_RECOVERY, INIT_CWND, INFINITE_SSTHRESH, OPT_CORK, OPT_FIN_QUEUED, OPT_NODELAY, OPT_URG_SEEN, type Tcb } from './tcb.ts'
-import { PENDING_RTO, PENDING_TLP, armProbe, rearmRto } from './timers.ts'
-import { sendAck, transmit } from './transmit.ts'
+import { CA_CWR, CA_RECOVERY, OPT_CORK, OPT_FIN_QUEUED, OPT_NODELAY, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { armProbe, PENDING_NONE, PENDING_RTO, PENDING_TLP, rearmRto } from './timer.ts'
+import { transmit } from './transmit.ts'
 import { appendSegment, inFlight, pieces, sentNow, splitSegment } from './tx-queue.ts'
 import type { TxSegment } from './tx-segment.ts'
 
@@ -174,66 +177,6 @@ export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe
   return t.packetsOut === 0 && t.sendHead !== null
 }
 
-/** Keeps cwnd honest when the program or the peer is the limit (RFC 7661, tcp_cwnd_validate). */
-function validateCwnd(t: Tcb, cwndLimited: boolean): void {
-  const snd = t.snd
-  if (!before(snd.una, snd.cwndUsageSeq) || cwndLimited || (!snd.isCwndLimited && t.packetsOut > snd.maxPacketsOut)) {
-    snd.isCwndLimited = cwndLimited
-    snd.maxPacketsOut = t.packetsOut
-    snd.cwndUsageSeq = snd.nxt
-  }
-  if (isCwndLimited(t)) {
-    snd.cwndUsed = 0
-    snd.cwndStamp = t.tcp.nowMs()
-    return
-  }
-  if (t.packetsOut > snd.cwndUsed) snd.cwndUsed = t.packetsOut
-  if (t.stack.sysctl.tcp_slow_start_after_idle !== 0 && ((t.tcp.nowMs() - snd.cwndStamp) | 0) * 1000 >= t.rto) {
-    applicationLimited(t)
-  }
-}
-
-/** Did the last flight use the window, so that it may grow (tcp_is_cwnd_limited; LINUX-TCP 15)? */
-export function isCwndLimited(t: Tcb): boolean {
-  if (t.snd.isCwndLimited) return true
-  return t.snd.cwnd < t.snd.ssthresh && t.snd.cwnd < 2 * t.snd.maxPacketsOut
-}
-
-/** RFC 2861: a window not used for an RTO shrinks half-way to what was used (tcp_cwnd_application_limited). */
-function applicationLimited(t: Tcb): void {
-  const snd = t.snd
-  if (t.caState === 0) {
-    const used = Math.max(snd.cwndUsed, INIT_CWND)
-    if (used < snd.cwnd) {
-      snd.ssthresh = currentSsthresh(t)
-      snd.cwnd = (snd.cwnd + used) >> 1
-    }
-    snd.cwndUsed = 0
-  }
-  snd.cwndStamp = t.tcp.nowMs()
-}
-
-/** ssthresh as idle restart keeps it: not below three quarters of the window (tcp_current_ssthresh). */
-export function currentSsthresh(t: Tcb): number {
-  if (t.caState === CA_CWR || t.caState === CA_RECOVERY) return t.snd.ssthresh
-  return Math.max(t.snd.ssthresh, (t.snd.cwnd >> 1) + (t.snd.cwnd >> 2))
-}
-
-/** After more than an RTO of silence the window starts small again (RFC 5681 §4.1, tcp_slow_start_after_idle_check). */
-export function restartAfterIdle(t: Tcb): void {
-  if (t.stack.sysctl.tcp_slow_start_after_idle === 0 || t.packetsOut > 0 || t.ca.control !== undefined) return
-  let idle = ((t.tcp.nowMs() - t.lastSentTime) | 0) * 1000
-  if (idle <= t.rto) return
-  t.ca.onEvent?.(t, 'cwnd-restart')
-  t.snd.ssthresh = currentSsthresh(t)
-  let cwnd = t.snd.cwnd
-  const least = Math.min(INIT_CWND, cwnd)
-  for (idle -= t.rto; idle > 0 && cwnd > least; idle -= t.rto) cwnd >>= 1
-  t.snd.cwnd = Math.max(cwnd, least)
-  t.snd.cwndStamp = t.tcp.nowMs()
-  t.snd.cwndUsed = 0
-}
-
 /** Sends what may be sent and keeps a probe timer if the window is closed (__tcp_push_pending_frames). */
 export function pushPending(t: Tcb, mss: number, mode: number): void {
   if (t.sendHead === null) return
@@ -271,3 +214,36 @@ export function sendSyn(t: Tcb, flags: number): void {
   t.pendingTimer = PENDING_RTO
 }
 
+/** The probe: one new segment if there is any, the last one again otherwise (tcp_send_loss_probe). */
+export function sendLossProbe(t: Tcb): void {
+  const r = recoveryOf(t)
+  const mss = currentMss(t)
+  if (r.tlpHighSeq !== 0) {
+    rearmRto(t)
+    return
+  }
+  r.tlpRetrans = false
+  const fresh = t.sendHead
+  if (fresh !== null && !before(add(t.snd.una, t.snd.wnd), add(fresh.seq, Math.min(fresh.bytes, mss)))) {
+    const before = t.packetsOut
+    writeXmit(t, mss, NAGLE_PUSH, true, true)
+    if (t.packetsOut > before) probeSent(t)
+  } else {
+    let last = fresh === null ? t.txTail : fresh.previous
+    if (last !== null) {
+      if (last.pcount > 1 && last.bytes > (last.pcount - 1) * mss) last = splitSegment(t, last, (last.pcount - 1) * mss, mss)
+      if (retransmitSegment(t, last)) {
+        r.tlpRetrans = true
+        probeSent(t)
+      }
+    }
+  }
+  rearmRto(t)
+}
+
+function probeSent(t: Tcb): void {
+  const r = recoveryOf(t)
+  r.tlpHighSeq = t.snd.nxt === 0 ? 1 : t.snd.nxt
+  t.stack.counters.TcpExtTCPLossProbes++
+  t.pendingTimer = PENDING_NONE
+}

@@ -1,9 +1,8 @@
 /** RACK: loss by time of transmission (RFC 8985 §6; Linux tcp_recovery.c; LINUX-TCP 22, 23). */
 import { after } from './seq.ts'
-import { CA_RECOVERY, CA_LOSS, OPT_SACK, RecoveryVars, type Tcb } from './tcb.ts'
-import { armRexmt, PENDING_REO, PENDING_RTO, rearmRto } from './timers.ts'
-import { enterRecovery, reduceCwnd, retransmitLost } from './recovery.ts'
-import { inFlight, leaveTimed } from './tx-queue.ts'
+import { CA_RECOVERY, OPT_SACK, RecoveryVars, type Tcb } from './tcb.ts'
+import { armRexmt, PENDING_REO } from './timer.ts'
+import { leaveTimed } from './tx-queue.ts'
 import { LOST, RETRANS, SACKED, type TxSegment } from './tx-segment.ts'
 
 /** TCP_TIMEOUT_MIN: two ticks of 1 ms. */
@@ -69,7 +68,7 @@ export function markLost(t: Tcb, segment: TxSegment): void {
 }
 
 /** Marks what is overdue; the time until the last of the others would be (tcp_rack_detect_loss). */
-function detectLoss(t: Tcb, r: RecoveryVars): number {
+export function detectLoss(t: Tcb, r: RecoveryVars): number {
   const window = reorderingWindow(t, r)
   let timeout = 0
   for (let s = t.firstSent; s !== null; ) {
@@ -98,22 +97,6 @@ export function rackMarkLost(t: Tcb): boolean {
   if (timeout === 0) return false
   armRexmt(t, PENDING_REO, Math.min(timeout + TIMEOUT_MIN, t.rto))
   return true
-}
-
-/** The reordering timer fired: what waited too long is lost now (tcp_rack_reo_timeout). */
-export function rackTimeout(t: Tcb): void {
-  const r = recoveryOf(t)
-  t.pendingTimer = 0
-  const before = inFlight(t)
-  detectLoss(t, r)
-  if (before !== inFlight(t)) {
-    if (t.caState !== CA_RECOVERY && t.caState !== CA_LOSS) {
-      enterRecovery(t, false)
-      if (t.ca.control === undefined) reduceCwnd(t, 1, 1, false)
-    }
-    retransmitLost(t)
-  }
-  if (t.pendingTimer !== PENDING_RTO) rearmRto(t)
 }
 
 /** Adapts the reordering window to D-SACKs (tcp_rack_update_reo_wnd). */

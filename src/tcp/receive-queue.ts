@@ -3,7 +3,7 @@ import { copy, type Packet } from '../buf/packet.ts'
 import { after, before, diff } from './seq.ts'
 import { OPT_SACK, type Tcb } from './tcb.ts'
 import { truesize } from './window.ts'
-import { extendDsack, setDsack } from './challenge.ts'
+import { extendDsack, setDsack } from './dsack.ts'
 
 /** Payload up to this size is copied behind its predecessor's when there is room (tcp_try_coalesce for small ones). */
 const MERGE_BELOW = 256

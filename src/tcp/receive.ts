@@ -6,8 +6,9 @@ import {
   TCP_SYN_RECV, TCP_TIME_WAIT,
 } from '../sock/sock.ts'
 import { POLLIN, POLLPRI, POLLRDBAND, POLLRDHUP, POLLRDNORM } from '../sock/wait-queue.ts'
-import { setDsack } from './challenge.ts'
-import { dataReceived, enterQuickAck } from './delack.ts'
+import { dataReceived } from './delack.ts'
+import { setDsack } from './dsack.ts'
+import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 import { setState, WAKE_ALL } from './lifecycle.ts'
 import { deliverOutOfOrder, queueInOrder, queueOutOfOrder, sackAdvanced, trimFrontTo } from './receive-queue.ts'
 import type { Segment } from './segment.ts'
@@ -17,7 +18,6 @@ import { enterTimeWait } from './timewait.ts'
 import { sendAck } from './transmit.ts'
 import { receiveWindow, truesize } from './window.ts'
 
-const MAX_QUICKACKS = 16
 /** Bits of `Tcb.urgData`: a byte is announced, and it is here. */
 export const URG_NOTYET = 0x200
 export const URG_VALID = 0x100

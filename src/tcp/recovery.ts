@@ -4,14 +4,16 @@
  */
 import * as F from './ack-flags.ts'
 import { currentMss } from './mss.ts'
-import { currentSsthresh, nagleMode, writeXmit } from './output.ts'
-import { markLost, newRenoMarkLost, rackMarkLost, rackTimeLeft, rackWindow, recoveryOf, REO_WND_PERSIST } from './rack.ts'
+import { currentSsthresh } from './cwnd.ts'
+import { nagleMode, writeXmit } from './output.ts'
+import { detectLoss, markLost, newRenoMarkLost, rackMarkLost, rackTimeLeft, rackWindow, recoveryOf, REO_WND_PERSIST } from './rack.ts'
 import { anyRetransmitted, retransmitQueue } from './retransmit.ts'
 import { add, after, before } from './seq.ts'
 import {
   CA_CWR, CA_DISORDER, CA_LOSS, CA_OPEN, CA_RECOVERY, INFINITE_SSTHRESH, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS,
   type RecoveryVars, type Tcb,
 } from './tcb.ts'
+import { PENDING_RTO, rearmRto } from './timer.ts'
 import { inFlight, leftOut, splitSegment } from './tx-queue.ts'
 import { LOST, SACKED, type TxSegment } from './tx-segment.ts'
 
@@ -412,4 +414,20 @@ export function tlpAcked(t: Tcb, ack: number, flags: number): void {
     keepOpen(t)
     t.stack.counters.TcpExtTCPLossProbeRecovery++
   } else if ((flags & (F.SND_UNA_ADVANCED | F.NOT_DUP | F.DATA_SACKED)) === 0) r.tlpHighSeq = 0
+}
+
+/** The reordering timer fired: what waited too long is lost now (tcp_rack_reo_timeout). */
+export function rackTimeout(t: Tcb): void {
+  const r = recoveryOf(t)
+  t.pendingTimer = 0
+  const before = inFlight(t)
+  detectLoss(t, r)
+  if (before !== inFlight(t)) {
+    if (t.caState !== CA_RECOVERY && t.caState !== CA_LOSS) {
+      enterRecovery(t, false)
+      if (t.ca.control === undefined) reduceCwnd(t, 1, 1, false)
+    }
+    retransmitLost(t)
+  }
+  if (t.pendingTimer !== PENDING_RTO) rearmRto(t)
 }

@@ -1,6 +1,6 @@
 /** Reno: RFC 5681 slow start and congestion avoidance, counted in segments (tcp_cong.c). */
 import type { CongestionControl } from './congestion.ts'
-import { isCwndLimited } from './output.ts'
+import { isCwndLimited } from './cwnd.ts'
 import type { Tcb } from './tcb.ts'
 
 /** Slow start: a segment for every one acknowledged, up to ssthresh; what is left over (tcp_slow_start). */

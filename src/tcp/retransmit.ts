@@ -6,7 +6,7 @@ import { add, before, diff } from './seq.ts'
 import { CA_CWR, CA_RECOVERY, type Tcb } from './tcb.ts'
 import { transmit } from './transmit.ts'
 import { inFlight, pieces, sentNow, splitSegment, trimAcked, unlinkSegment } from './tx-queue.ts'
-import { armRexmt, PENDING_REO, PENDING_RTO } from './timers.ts'
+import { armRexmt, PENDING_REO, PENDING_RTO } from './timer.ts'
 import { EVER_RETRANS, LOST, RETRANS, SACKED, TAGBITS, type TxSegment } from './tx-segment.ts'
 
 /** Merges small neighbours into one while they are sent again (tcp_retrans_try_collapse). */

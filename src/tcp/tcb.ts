@@ -11,7 +11,7 @@ import type { CongestionControl } from './congestion.ts'
 import type { AcceptQueue } from './listen.ts'
 import type { Seq } from './seq.ts'
 import type { Tcp } from './tcp.ts'
-import type { TcbTimer } from './timers.ts'
+import type { TcbTimer } from './timer.ts'
 import type { TxSegment } from './tx-segment.ts'
 
 /** Congestion states (tcp_ca_state). */

@@ -33,7 +33,8 @@ import { Segment } from './segment.ts'
 import { add, between } from './seq.ts'
 import { Tcb } from './tcb.ts'
 import { TcpOptions } from './sockopt.ts'
-import { keepIdle, startKeep, stopKeep } from './timers.ts'
+import { keepIdle, startKeep, stopKeep } from './timer.ts'
+import { timerFired } from './timeouts.ts'
 import { TimeWait, timeWaitInput, TW_SYN } from './timewait.ts'
 import { sendDetached } from './transmit.ts'
 import { TxSegmentPool } from './tx-segment.ts'
@@ -115,6 +116,12 @@ export class Tcp implements Transport {
     updateMinRtt(t, us)
     sampleRtt(t, us)
     setRto(t)
+  }
+
+  /** One of a connection's timers fired. */
+  timerFired(t: Tcb, kind: number, now: Micros): void {
+    this.now = now
+    timerFired(t, kind)
   }
 
   hashIn(t: Tcb): void {

@@ -50,7 +50,7 @@ export function tcpFrame(pool: PacketPool, o: FrameOptions = {}): Packet {
   const headerLen = tcp.HDR_LEN + options.length
   const p = pool.allocHeader(headerLen + (o.slices === undefined ? payload : 0))
   const at = p.put(headerLen)
-  tcp.emit(p.bytes, at, o.srcPort ?? 1000, 80, seq, o.ack ?? 5, headerLen, o.flags ?? tcp.ACK, o.window ?? 500)
+  tcp.emit(p.bytes, at, o.srcPort ?? 1000, 7777, seq, o.ack ?? 5, headerLen, o.flags ?? tcp.ACK, o.window ?? 500)
   p.bytes.set(options, at + tcp.HDR_LEN)
   addPayload(p, payload, seq, o.slices)
   p.l4 = at
@@ -63,7 +63,7 @@ export function udpFrame(pool: PacketPool, o: FrameOptions = {}): Packet {
   const payload = o.payload ?? 100
   const p = pool.allocHeader(udp.HDR_LEN + (o.slices === undefined ? payload : 0))
   const at = p.put(udp.HDR_LEN)
-  udp.emitHeader(p.bytes, at, o.srcPort ?? 1000, 53, udp.HDR_LEN + payload)
+  udp.emitHeader(p.bytes, at, o.srcPort ?? 1000, 9, udp.HDR_LEN + payload)
   addPayload(p, payload, o.seed ?? 0, o.slices)
   p.l4 = at
   p.csumOffset = 6

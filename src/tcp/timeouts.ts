@@ -1,115 +1,34 @@
-/**
- * Timeouts, RFC 9293 §3.10.8 and Linux tcp_timer.c. A connection has three timers, made when first started:
- * the retransmission timer, which serves one of four purposes at a time; the delayed acknowledgement; and the one for
- * keep-alive, FIN-WAIT-2 and a half-open accept. TIME-WAITs and half-open requests have their own (timewait, listen).
- */
-import { type Micros, Timer } from '../sys/clock.ts'
+/** What happens when a timer fires: timeouts, RFC 9293 §3.10.8 and Linux tcp_timer.c. */
+import type { Micros } from '../sys/clock.ts'
 import { PSH } from '../wire/tcp.ts'
 import {
   SF_DEAD, SF_KEEPALIVE, TCP_CLOSE, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
 } from '../sock/sock.ts'
-import { connectionDone, writeError } from './lifecycle.ts'
 import { delackFired } from './delack.ts'
+import { connectionDone, writeError } from './lifecycle.ts'
 import { currentMss, syncMss } from './mss.ts'
-import { writeXmit, NAGLE_PUSH } from './output.ts'
-import { sendLossProbe } from './probe.ts'
-import { enterLoss } from './recovery.ts'
-import { rackTimeout } from './rack.ts'
-import { retransmitSegment, retransmitHead } from './retransmit.ts'
+import { NAGLE_PUSH, sendLossProbe, writeXmit } from './output.ts'
+import { enterLoss, rackTimeout } from './recovery.ts'
+import { retransmitHead, retransmitSegment } from './retransmit.ts'
 import { add, before, diff } from './seq.ts'
 import type { Tcb } from './tcb.ts'
+import {
+  armRexmt, keepIdle, keepInterval, keepProbes, PENDING_NONE, PENDING_PROBE, PENDING_REO, PENDING_RTO, PENDING_TLP, probeDelay, startKeep,
+  TIMER_DELACK, TIMER_REXMT,
+} from './timer.ts'
 import { sendActiveReset, sendProbe } from './transmit.ts'
 import { splitSegment } from './tx-queue.ts'
-
-/** Which timer. */
-export const TIMER_REXMT = 0
-export const TIMER_DELACK = 1
-export const TIMER_KEEP = 2
-
-/** What the retransmission timer is for (icsk_pending). */
-export const PENDING_NONE = 0
-export const PENDING_RTO = 1
-export const PENDING_TLP = 2
-export const PENDING_REO = 3
-export const PENDING_PROBE = 4
 
 /** TCP_RESOURCE_PROBE_INTERVAL: wait after a drop on this host, 500 ms. */
 const LOCAL_RETRY = 500000
 
-export class TcbTimer extends Timer {
-  readonly tcb: Tcb
-  readonly kind: number
-  constructor(tcb: Tcb, kind: number) {
-    super()
-    this.tcb = tcb
-    this.kind = kind
-  }
-  override fire(now: Micros): void {
-    const t = this.tcb
-    t.tcp.now = now
-    if (this.kind === TIMER_REXMT) rexmtFired(t)
-    else if (this.kind === TIMER_DELACK) {
-      t.stack.trace.tcpTimer?.(t, 'delack', t.stack.name)
-      if (t.state !== TCP_CLOSE && t.state !== TCP_LISTEN) delackFired(t)
-    } else keepFired(t)
-  }
-}
-
-/** Starts one of the timers to fire at `at`. */
-export function startTimer(t: Tcb, kind: number, at: Micros): void {
-  let timer = kind === TIMER_REXMT ? t.rexmtTimer : kind === TIMER_DELACK ? t.delackTimer : t.keepTimer
-  if (timer === null) {
-    timer = new TcbTimer(t, kind)
-    if (kind === TIMER_REXMT) t.rexmtTimer = timer
-    else if (kind === TIMER_DELACK) t.delackTimer = timer
-    else t.keepTimer = timer
-  }
-  t.stack.clock.start(timer, at)
-}
-
-/** Arms the retransmission timer for `purpose`, `delay` microseconds from now. */
-export function armRexmt(t: Tcb, purpose: number, delay: Micros): void {
-  t.pendingTimer = purpose
-  startTimer(t, TIMER_REXMT, t.tcp.now + Math.min(delay, t.stack.sysctl.tcp_rto_max_ms * 1000))
-}
-
-export function stopRexmt(t: Tcb): void {
-  t.pendingTimer = PENDING_NONE
-  if (t.rexmtTimer !== null) t.stack.clock.stop(t.rexmtTimer)
-}
-
-/** Stops all timers and lets go of their queue entries. */
-export function clearTimers(t: Tcb): void {
-  t.pendingTimer = PENDING_NONE
-  const clock = t.stack.clock
-  if (t.rexmtTimer !== null) clock.remove(t.rexmtTimer)
-  if (t.delackTimer !== null) clock.remove(t.delackTimer)
-  if (t.keepTimer !== null) clock.remove(t.keepTimer)
-}
-
-/** Restarts the retransmission timer after progress, RFC 6298 (5.3); none if nothing is out (tcp_rearm_rto). */
-export function rearmRto(t: Tcb): void {
-  if (t.packetsOut === 0) {
-    stopRexmt(t)
-    return
-  }
-  let delay = t.rto
-  if (t.pendingTimer === PENDING_REO || t.pendingTimer === PENDING_TLP) {
-    // The time already gone since the oldest segment left counts.
-    const head = t.txHead
-    if (head !== null) delay = Math.max(head.txTime + t.rto - t.tcp.now, 1000)
-  }
-  armRexmt(t, PENDING_RTO, delay)
-}
-
-/** Keeps a zero-window probe pending while there is unsent data and nothing out (tcp_check_probe_timer). */
-export function armProbe(t: Tcb): void {
-  if (t.packetsOut === 0 && t.pendingTimer === PENDING_NONE) armRexmt(t, PENDING_PROBE, Math.max(t.rto, 200000))
-}
-
-/** Microseconds until the next probe (tcp_probe0_when). */
-export function probeDelay(t: Tcb, most: Micros): Micros {
-  return Math.min(Math.max(t.rto, 200000) * 2 ** Math.min(t.backoff, 30), most)
+/** One of a connection's timers fired. */
+export function timerFired(t: Tcb, kind: number): void {
+  if (kind === TIMER_REXMT) rexmtFired(t)
+  else if (kind === TIMER_DELACK) {
+    t.stack.trace.tcpTimer?.(t, 'delack', t.stack.name)
+    if (t.state !== TCP_CLOSE && t.state !== TCP_LISTEN) delackFired(t)
+  } else keepFired(t)
 }
 
 function rexmtFired(t: Tcb): void {
@@ -276,20 +195,6 @@ export function wakeUp(t: Tcb): void {
   }
   sendProbe(t)
 }
-
-/** Restarts the keep-alive timer, `delay` microseconds from now. */
-export function startKeep(t: Tcb, delay: Micros): void {
-  startTimer(t, TIMER_KEEP, t.stack.clock.now() + delay)
-}
-
-export function stopKeep(t: Tcb): void {
-  if (t.keepTimer !== null) t.stack.clock.stop(t.keepTimer)
-}
-
-export const keepIdle = (t: Tcb): Micros => (t.keepIdle > 0 ? t.keepIdle : t.stack.sysctl.tcp_keepalive_time) * 1000000
-export const keepInterval = (t: Tcb): Micros =>
-  (t.keepInterval > 0 ? t.keepInterval : t.stack.sysctl.tcp_keepalive_intvl) * 1000000
-export const keepProbes = (t: Tcb): number => (t.keepCount > 0 ? t.keepCount : t.stack.sysctl.tcp_keepalive_probes)
 
 /** Keep-alive, RFC 9293 §3.8.4, and the end of FIN-WAIT-2 without an owner (tcp_keepalive_timer). */
 function keepFired(t: Tcb): void {

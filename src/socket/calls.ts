@@ -1,0 +1,233 @@
+/**
+ * The socket interface of section 2 of the manual over a file table: synchronous, never waiting, integers in and out:
+ * a result >= 0 or -errno. -EAGAIN says that a blocking caller would sleep now. Promises are made one floor up.
+ */
+import { EBADF, ECONNABORTED, EINVAL, ENOTSOCK } from '../sys/errno.ts'
+import { AF_UNSPEC, type SockAddr } from '../sock/address.ts'
+import {
+  FD_CLOEXEC,
+  FIOCLEX,
+  FIONBIO,
+  FIONCLEX,
+  F_DUPFD,
+  F_DUPFD_CLOEXEC,
+  F_GETFD,
+  F_GETFL,
+  F_SETFD,
+  F_SETFL,
+  O_APPEND,
+  O_CLOEXEC,
+  O_DIRECT,
+  O_NOATIME,
+  O_NONBLOCK,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_TYPE_MASK,
+} from '../sock/constants.ts'
+import type { Message, OptionResult, OptionValue } from '../sock/sock.ts'
+import type { Credentials } from './credentials.ts'
+import type { Families } from './families.ts'
+import type { FileTable } from './file-table.ts'
+import type { OpenFile } from './open-file.ts'
+import { getOption, setOption } from './options.ts'
+import { SocketFile } from './socket-file.ts'
+
+/** Flags that F_SETFL may change (SETFL_MASK). */
+const SETFL_MASK = O_APPEND | O_NONBLOCK | O_NOATIME
+
+export class Calls {
+  readonly files: FileTable
+  readonly credentials: Credentials
+  readonly #families: Families
+
+  constructor(families: Families, files: FileTable, credentials: Credentials) {
+    this.#families = families
+    this.files = files
+    this.credentials = credentials
+  }
+
+  /** The socket behind `fd`; `socketError` tells why there is none. */
+  socketOf(fd: number): SocketFile | null {
+    const file = this.files.get(fd)
+    return file instanceof SocketFile ? file : null
+  }
+
+  /** -EBADF, or -ENOTSOCK if it is something else. */
+  socketError(fd: number): number {
+    return this.files.get(fd) === null ? -EBADF : -ENOTSOCK
+  }
+
+  /** socket(2): a descriptor, -EINVAL, -EAFNOSUPPORT, -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -EPERM, -EACCES or -EMFILE. */
+  socket(family: number, type: number, protocol: number): number {
+    const flags = type & ~SOCK_TYPE_MASK
+    if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) !== 0) return -EINVAL
+    const sock = this.#families.create(family, type & SOCK_TYPE_MASK, protocol, this.credentials)
+    if (typeof sock === 'number') return sock
+    const file = new SocketFile(sock, (flags & SOCK_NONBLOCK) !== 0)
+    return this.#install(file, (flags & SOCK_CLOEXEC) !== 0)
+  }
+
+  #install(file: OpenFile, closeOnExec: boolean): number {
+    const fd = this.files.add(file, closeOnExec)
+    if (fd < 0) file.unref()
+    return fd
+  }
+
+  bind(fd: number, address: SockAddr): number {
+    const file = this.socketOf(fd)
+    if (file === null) return this.socketError(fd)
+    file.sock.privileged = this.credentials.isPrivileged
+    return file.sock.bind(address)
+  }
+
+  listen(fd: number, backlog: number): number {
+    return this.socketOf(fd)?.listen(backlog) ?? this.socketError(fd)
+  }
+
+  connect(fd: number, address: SockAddr): number {
+    return this.socketOf(fd)?.connect(address) ?? this.socketError(fd)
+  }
+
+  /** accept4(2); the peer's name goes to `peer`. A descriptor, or -errno. */
+  accept(fd: number, flags: number, peer: SockAddr | null): number {
+    if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) !== 0) return -EINVAL
+    const file = this.socketOf(fd)
+    if (file === null) return this.socketError(fd)
+    // The number is taken first, as Linux does: EMFILE comes before EAGAIN.
+    const to = this.files.reserve()
+    if (to < 0) return to
+    const result = this.acceptInto(file, to, flags, peer)
+    if (result < 0) this.files.cancel(to)
+    return result
+  }
+
+  /** accept4(2) with the descriptor's number reserved already; on an error it stays reserved. */
+  acceptInto(file: SocketFile, to: number, flags: number, peer: SockAddr | null): number {
+    const accepted = file.accept((flags & SOCK_NONBLOCK) !== 0)
+    if (typeof accepted === 'number') return accepted
+    if (peer !== null && accepted.sock.getName(true, peer) < 0) {
+      accepted.unref()
+      return -ECONNABORTED
+    }
+    this.files.install(to, accepted, (flags & SOCK_CLOEXEC) !== 0)
+    return to
+  }
+
+  read(fd: number, bytes: Uint8Array, offset: number, length: number): number {
+    return this.files.get(fd)?.read(bytes, offset, length) ?? -EBADF
+  }
+
+  write(fd: number, bytes: Uint8Array, offset: number, length: number): number {
+    return this.files.get(fd)?.write(bytes, offset, length) ?? -EBADF
+  }
+
+  /** send(2) and sendto(2). */
+  send(fd: number, bytes: Uint8Array, flags: number, to: SockAddr | null): number {
+    return this.socketOf(fd)?.sock.send(bytes, 0, bytes.length, flags, to) ?? this.socketError(fd)
+  }
+
+  /** recv(2) and recvfrom(2); `message.name` keeps AF_UNSPEC when the protocol names no sender (TCP). */
+  receive(fd: number, bytes: Uint8Array, flags: number, message: Message | null): number {
+    const file = this.socketOf(fd)
+    if (file === null) return this.socketError(fd)
+    if (message !== null) {
+      message.flags = 0
+      if (message.name !== null) message.name.family = AF_UNSPEC
+    }
+    return file.sock.receive(bytes, 0, bytes.length, flags, message)
+  }
+
+  shutdown(fd: number, how: number): number {
+    const file = this.socketOf(fd)
+    if (file === null) return this.socketError(fd)
+    return how >= 0 && how <= 2 ? file.sock.shutdown(how) : -EINVAL
+  }
+
+  /** close(2); a lingering close goes on alone. */
+  close(fd: number): number {
+    const file = this.files.take(fd)
+    if (file === null) return -EBADF
+    file.unref()
+    return 0
+  }
+
+  getsockname(fd: number, into: SockAddr): number {
+    return this.socketOf(fd)?.sock.getName(false, into) ?? this.socketError(fd)
+  }
+
+  getpeername(fd: number, into: SockAddr): number {
+    return this.socketOf(fd)?.sock.getName(true, into) ?? this.socketError(fd)
+  }
+
+  getsockopt(fd: number, level: number, name: number, result: OptionResult): number {
+    const file = this.socketOf(fd)
+    return file === null ? this.socketError(fd) : getOption(file.sock, level, name, result)
+  }
+
+  setsockopt(fd: number, level: number, name: number, value: OptionValue): number {
+    const file = this.socketOf(fd)
+    if (file === null) return this.socketError(fd)
+    file.sock.privileged = this.credentials.isPrivileged
+    return setOption(file.sock, level, name, value)
+  }
+
+  dup(fd: number): number {
+    const file = this.files.get(fd)
+    if (file === null) return -EBADF
+    const copy = this.files.add(file)
+    if (copy >= 0) file.ref()
+    return copy
+  }
+
+  dup2(fd: number, to: number): number {
+    if (fd === to) return this.files.get(fd) === null ? -EBADF : to
+    return this.files.duplicate(fd, to, false)
+  }
+
+  /** dup3(2): -EINVAL for equal descriptors and for flags other than O_CLOEXEC. */
+  dup3(fd: number, to: number, flags: number): number {
+    if ((flags & ~O_CLOEXEC) !== 0 || fd === to) return -EINVAL
+    return this.files.duplicate(fd, to, (flags & O_CLOEXEC) !== 0)
+  }
+
+  fcntl(fd: number, command: number, argument: number): number {
+    const file = this.files.get(fd)
+    if (file === null) return -EBADF
+    switch (command) {
+      case F_DUPFD:
+        return this.files.duplicateFrom(fd, argument, false)
+      case F_DUPFD_CLOEXEC:
+        return this.files.duplicateFrom(fd, argument, true)
+      case F_GETFD:
+        return this.files.isCloseOnExec(fd) ? FD_CLOEXEC : 0
+      case F_SETFD:
+        this.files.setCloseOnExec(fd, (argument & FD_CLOEXEC) !== 0)
+        return 0
+      case F_GETFL:
+        return file.flags
+      case F_SETFL:
+        if ((argument & O_DIRECT) !== 0) return -EINVAL
+        file.flags = (file.flags & ~SETFL_MASK) | (argument & SETFL_MASK)
+        return 0
+      default:
+        return -EINVAL
+    }
+  }
+
+  /** ioctl(2): what C puts behind the pointer is the result here. */
+  ioctl(fd: number, request: number, argument: number): number {
+    const file = this.files.get(fd)
+    if (file === null) return -EBADF
+    switch (request) {
+      case FIONBIO:
+        file.flags = argument === 0 ? file.flags & ~O_NONBLOCK : file.flags | O_NONBLOCK
+        return 0
+      case FIOCLEX:
+      case FIONCLEX:
+        this.files.setCloseOnExec(fd, request === FIOCLEX)
+        return 0
+      default:
+        return file.ioctl(request)
+    }
+  }
+}

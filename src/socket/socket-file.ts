@@ -1,0 +1,115 @@
+/** A socket as a file (struct socket): the socket calls on it, never waiting, by the rules of net/socket.c and af_inet.c. */
+import { EALREADY, EINPROGRESS, EISCONN, EOPNOTSUPP } from '../sys/errno.ts'
+import { AF_UNSPEC, type SockAddr } from '../sock/address.ts'
+import { FIONREAD, O_NONBLOCK, O_RDWR, SHUT_RDWR, SOCK_SEQPACKET, SOCK_STREAM } from '../sock/constants.ts'
+import {
+  SF_LINGER,
+  type Sock,
+  TCP_CLOSE_WAIT,
+  TCP_CLOSING,
+  TCP_ESTABLISHED,
+  TCP_FIN_WAIT1,
+  TCP_LAST_ACK,
+  TCP_SYN_RECV,
+} from '../sock/sock.ts'
+import type { WaitQueue } from '../sock/wait-queue.ts'
+import { OpenFile } from './open-file.ts'
+
+/** States of a socket as connect(2) sees them (linux/net.h); apart from the protocol's. */
+export const SS_UNCONNECTED = 1
+export const SS_CONNECTING = 2
+export const SS_CONNECTED = 3
+export const SS_DISCONNECTING = 4
+
+export class SocketFile extends OpenFile {
+  readonly sock: Sock
+  state: number = SS_UNCONNECTED
+
+  constructor(sock: Sock, nonBlocking: boolean) {
+    super(O_RDWR | (nonBlocking ? O_NONBLOCK : 0))
+    this.sock = sock
+  }
+
+  override get wait(): WaitQueue {
+    return this.sock.wait
+  }
+
+  /** Bytes in order and a connection, not datagrams. */
+  get isStream(): boolean {
+    return this.sock.type === SOCK_STREAM
+  }
+
+  override poll(): number {
+    return this.sock.poll()
+  }
+
+  override read(bytes: Uint8Array, offset: number, length: number): number {
+    // sock_read_iter: "match SYS5 behaviour".
+    return length === 0 ? 0 : this.sock.receive(bytes, offset, length, 0, null)
+  }
+
+  override write(bytes: Uint8Array, offset: number, length: number): number {
+    return this.sock.send(bytes, offset, length, 0, null)
+  }
+
+  override ioctl(request: number): number {
+    return this.sock.ioctl(request)
+  }
+
+  /** 0 when connected, -EINPROGRESS or (asked again) -EALREADY while it goes on, or -errno (inet_stream_connect). */
+  connect(to: SockAddr): number {
+    const { sock } = this
+    if (!this.isStream) return sock.connect(to)
+    if (to.family === AF_UNSPEC) {
+      const result = sock.connect(to)
+      this.state = result < 0 ? SS_DISCONNECTING : SS_UNCONNECTED
+      return result
+    }
+    if (this.state === SS_CONNECTED) return -EISCONN
+    const wasConnecting = this.state === SS_CONNECTING
+    const result = sock.connect(to)
+    if (result === 0) this.state = SS_CONNECTED
+    else if (result === -EINPROGRESS || result === -EALREADY) this.state = SS_CONNECTING
+    else if (wasConnecting) this.state = SS_UNCONNECTED
+    return result
+  }
+
+  listen(backlog: number): number {
+    const isConnectionType = this.isStream || this.sock.type === SOCK_SEQPACKET
+    return isConnectionType ? this.sock.listen(backlog) : -EOPNOTSUPP
+  }
+
+  /** The next connection as a file, or -errno. */
+  accept(nonBlocking: boolean): SocketFile | number {
+    const sock = this.sock.accept()
+    if (typeof sock === 'number') return sock
+    const file = new SocketFile(sock, nonBlocking)
+    file.state = SS_CONNECTED
+    return file
+  }
+
+  /**
+   * The start of a close that waits until data and FIN are acknowledged (SO_LINGER, tcp_close): true if `isLingering`
+   * is to be waited for before the reference is given up.
+   */
+  startLinger(): boolean {
+    const { sock } = this
+    if (!sock.isFlag(SF_LINGER) || sock.lingerSeconds === 0 || !this.isStream || this.refs > 1) return false
+    if (sock.state === TCP_ESTABLISHED || sock.state === TCP_CLOSE_WAIT || sock.state === TCP_SYN_RECV) {
+      // Unread data makes the close a reset, which nobody waits for.
+      if (sock.ioctl(FIONREAD) > 0) return false
+      sock.shutdown(SHUT_RDWR)
+    }
+    return this.isLingering
+  }
+
+  /** The peer has not acknowledged everything yet (sk_stream_closing). */
+  get isLingering(): boolean {
+    const { state } = this.sock
+    return state === TCP_FIN_WAIT1 || state === TCP_CLOSING || state === TCP_LAST_ACK
+  }
+
+  protected override release(): void {
+    this.sock.close()
+  }
+}
