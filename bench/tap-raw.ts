@@ -5,7 +5,7 @@
  *   node --import tsx bench/tap-raw.ts [--json]          (root; the namespace is this process's, made by unshare(1))
  */
 import { spawnSync } from 'node:child_process'
-import { PacketPool } from '../src/buf/packet.ts'
+import { PacketPool } from '../src/buf/pool.ts'
 import { openTap, type Tap } from '../src/platform/tap.ts'
 
 const SIZES = [60, 1514]

@@ -7,6 +7,10 @@
  */
 import { assert } from '../sys/assert.ts'
 import type { Micros } from '../sys/clock.ts'
+import { type Chunk, copy, MAX_FRAGS } from './chunk.ts'
+import type { PacketPool } from './pool.ts'
+
+export { CHUNK, type Chunk, copy, FRAME, HEADROOM, MAX_FRAGS, SMALL } from './chunk.ts'
 
 /** Checksum state: not looked at. On receive: verify in software. On send: already complete. */
 export const CSUM_NONE = 0
@@ -20,45 +24,6 @@ export const PACKET_HOST = 0
 export const PACKET_BROADCAST = 1
 export const PACKET_MULTICAST = 2
 export const PACKET_OTHERHOST = 3
-
-/** Room kept in front of what a sender builds: Ethernet 14 (+4 tag) + IPv4 60 or IPv6 40 with extensions + TCP 60. */
-export const HEADROOM = 160
-/** Linear size of packets that carry their payload in slices or have little of it. */
-export const SMALL = 384
-/** Linear size of packets read from a device: headroom and a frame of MTU 1500. */
-export const FRAME = 2048
-/** Size of the chunks that payload is copied into; as Linux's page_frag of 32 KiB, with room for a whole GSO segment. */
-export const CHUNK = 65536
-/** Most slices in one packet (MAX_SKB_FRAGS). */
-export const MAX_FRAGS = 17
-/** Free packets and chunks of each size that a pool keeps. */
-export const POOL_LIMIT = 4096
-export const POOL_CHUNKS = 256
-
-/** A counted piece of memory. */
-export class Chunk {
-  readonly bytes: Uint8Array
-  readonly view: DataView
-  refs = 1
-  /** Where the bytes are in the process's memory, for a device that talks to the kernel; 0 until it asked. */
-  address = 0
-  readonly #pool: PacketPool
-
-  constructor(pool: PacketPool, size: number) {
-    this.#pool = pool
-    this.bytes = new Uint8Array(size)
-    this.view = new DataView(this.bytes.buffer)
-  }
-
-  ref(): void {
-    this.refs++
-  }
-
-  unref(): void {
-    assert(this.refs > 0, 'Chunk.unref: released more often than taken')
-    if (--this.refs === 0) this.#pool.recycleChunk(this)
-  }
-}
 
 export class Packet {
   /** Linear part: `chunk`'s bytes in [start, end). */
@@ -383,130 +348,4 @@ export class Packet {
 /** Told when a packet it sent has left the host (skb->destructor). */
 export interface PacketOwner {
   packetLeft(bytes: number): void
-}
-
-/** Below this a byte loop beats making the view that `set` needs. */
-const COPY_LOOP_LIMIT = 48
-
-/** Copies `length` bytes between arrays. */
-export function copy(to: Uint8Array, at: number, from: Uint8Array, offset: number, length: number): void {
-  if (length <= COPY_LOOP_LIMIT) {
-    for (let i = 0; i < length; i++) to[at + i] = from[offset + i] as number
-  } else if (offset === 0 && length === from.length) to.set(from, at)
-  else to.set(from.subarray(offset, offset + length), at)
-}
-
-/** Free packets and chunks, shared by the hosts of one clock or owned by one host. Single-threaded, so no locks. */
-export class PacketPool {
-  readonly #small: Packet[] = []
-  readonly #frame: Packet[] = []
-  readonly #smallChunks: Chunk[] = []
-  readonly #frameChunks: Chunk[] = []
-  readonly #chunks: Chunk[] = []
-  #page: Chunk | null = null
-  #pageUsed = 0
-  /** Packets handed out and not yet released. */
-  outstanding = 0
-
-  /** An empty packet whose linear part has HEADROOM in front and at least `tail` bytes after it. */
-  allocHeader(tail = 0): Packet {
-    const p = this.alloc(HEADROOM + tail)
-    p.start = p.end = HEADROOM
-    return p
-  }
-
-  /** An empty packet with a linear buffer of at least `size` bytes; `start` and `end` are 0. */
-  alloc(size: number): Packet {
-    this.outstanding++
-    const free = size <= SMALL ? this.#small : size <= FRAME ? this.#frame : null
-    const p = free?.pop()
-    if (p === undefined) return new Packet(this, this.takeChunk(size))
-    p.pooled = false
-    return p
-  }
-
-  /** A packet holding a copy of `frame` with `headroom` bytes in front of it. */
-  fromBytes(frame: Uint8Array, headroom: number = HEADROOM): Packet {
-    const p = this.alloc(headroom + frame.length)
-    p.bytes.set(frame, headroom)
-    p.start = headroom
-    p.end = headroom + frame.length
-    return p
-  }
-
-  /** A chunk of at least `size` bytes with one reference. */
-  takeChunk(size: number): Chunk {
-    const free = size <= SMALL ? this.#smallChunks : size <= FRAME ? this.#frameChunks : size <= CHUNK ? this.#chunks : null
-    const chunk = free?.pop()
-    if (chunk === undefined) return new Chunk(this, size <= SMALL ? SMALL : size <= FRAME ? FRAME : size <= CHUNK ? CHUNK : size)
-    chunk.refs = 1
-    return chunk
-  }
-
-  /**
-   * Room for up to `want` bytes (at least one) in the page that senders of this pool share (Linux's page_frag).
-   * The bytes are [pageOffset, pageOffset + result) of `page`; call `pageTake` with what was used.
-   */
-  pageRoom(want: number): number {
-    if (this.#page !== null && this.#page.refs === 1) this.#pageUsed = 0
-    if (this.#page === null || this.#pageUsed >= CHUNK) {
-      this.#page?.unref()
-      this.#page = this.takeChunk(CHUNK)
-      this.#pageUsed = 0
-    }
-    return Math.min(want, CHUNK - this.#pageUsed)
-  }
-
-  get page(): Chunk {
-    return this.#page as Chunk
-  }
-
-  get pageOffset(): number {
-    return this.#pageUsed
-  }
-
-  pageTake(n: number): void {
-    this.#pageUsed += n
-  }
-
-  /** For `Packet.release` only. */
-  recycle(p: Packet): void {
-    this.outstanding--
-    p.pooled = true
-    if (p.chunk.refs > 1) {
-      // The linear part lives on in somebody's slices: the packet goes, its chunk comes back by itself.
-      p.chunk.unref()
-      const chunk = p.bytes.length <= SMALL ? this.#smallChunks.pop() : this.#frameChunks.pop()
-      if (chunk === undefined) return
-      chunk.refs = 1
-      p.chunk = chunk
-      p.bytes = chunk.bytes
-      p.view = chunk.view
-    }
-    const free = p.bytes.length === SMALL ? this.#small : p.bytes.length === FRAME ? this.#frame : null
-    if (free === null || free.length >= POOL_LIMIT) {
-      p.chunk.unref()
-      return
-    }
-    p.start = p.end = 0
-    p.l3 = p.l4 = -1
-    p.csum = CSUM_NONE
-    p.gsoSize = p.gsoSegments = 0
-    p.kind = PACKET_HOST
-    p.interface = null
-    p.next = null
-    p.flags = 0
-    p.mark = 0
-    free.push(p)
-  }
-
-  /** For `Chunk.unref` only. */
-  recycleChunk(chunk: Chunk): void {
-    const size = chunk.bytes.length
-    if (size === SMALL) {
-      if (this.#smallChunks.length < POOL_LIMIT) this.#smallChunks.push(chunk)
-    } else if (size === FRAME) {
-      if (this.#frameChunks.length < POOL_LIMIT) this.#frameChunks.push(chunk)
-    } else if (size === CHUNK && this.#chunks.length < POOL_CHUNKS) this.#chunks.push(chunk)
-  }
 }

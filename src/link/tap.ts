@@ -1,5 +1,5 @@
 /** A TAP device in memory: Ethernet frames between a stack and a program; see tun.ts. */
-import type { PacketPool } from '../buf/packet.ts'
+import type { PacketPool } from '../buf/pool.ts'
 import type { Clock } from '../sys/clock.ts'
 import { Tun, type TunOptions } from './tun.ts'
 

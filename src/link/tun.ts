@@ -3,7 +3,8 @@
  * program's, which reads and writes raw packets as bytes, as from /dev/net/tun with IFF_NO_PI. What the program reads is
  * what a wire would carry: segmented, checksums complete.
  */
-import { CSUM_NONE, type Packet, type PacketPool } from '../buf/packet.ts'
+import { CSUM_NONE, type Packet } from '../buf/packet.ts'
+import { type PacketPool } from '../buf/pool.ts'
 import { EAGAIN, EBADF, EINVAL, ENOBUFS } from '../sys/errno.ts'
 import { FunctionTask, Task, type Clock } from '../sys/clock.ts'
 import { conform, mustConform } from './gso.ts'

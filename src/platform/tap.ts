@@ -9,7 +9,8 @@
  * Addresses, routes and namespaces are the caller's: `ip tuntap add`, `ip address add`, `ip link set … up`.
  */
 import { closeSync, constants, openSync } from 'node:fs'
-import { type Chunk, FRAME, HEADROOM, MAX_FRAGS, type Packet, PacketPool } from '../buf/packet.ts'
+import { type Chunk, FRAME, HEADROOM, MAX_FRAGS, type Packet } from '../buf/packet.ts'
+import { PacketPool } from '../buf/pool.ts'
 import { F_WIRE, type Link, type Medium } from '../link/link.ts'
 import type { Clock } from '../sys/clock.ts'
 import { EAGAIN, EBADF, EBUSY, EINVAL, EIO, EPERM, errnoName } from '../sys/errno.ts'

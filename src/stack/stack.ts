@@ -2,8 +2,9 @@
  * A network namespace (Linux's struct net): interfaces, addresses, routes, neighbours, sysctls and counters of one host,
  * and the table of network protocols by EtherType. Transports register with `ipv4`; a network protocol registers here.
  */
-import type { Packet, PacketPool } from '../buf/packet.ts'
-import { PacketPool as Pool } from '../buf/packet.ts'
+import type { Packet } from '../buf/packet.ts'
+import type { PacketPool } from '../buf/pool.ts'
+import { PacketPool as Pool } from '../buf/pool.ts'
 import * as cidr from '../addr/cidr.ts'
 import * as ip4 from '../addr/ip4.ts'
 import * as mac from '../addr/mac.ts'

@@ -139,13 +139,19 @@ export abstract class Clock {
       const batch = this.#tasks
       this.#tasks = this.#spare
       this.#spare = batch
-      for (let i = 0; i < batch.length; i++) {
-        const task = batch[i] as Task
-        task.queued = false
-        if (task.run()) this.defer(task)
+      let done = 0
+      try {
+        while (done < batch.length) {
+          const task = batch[done++] as Task
+          task.queued = false
+          if (task.run()) this.defer(task)
+        }
+      } finally {
+        // A task threw: those after it keep their turn.
+        if (done < batch.length) this.#tasks.unshift(...batch.slice(done))
+        budget -= done
+        batch.length = 0
       }
-      budget -= batch.length
-      batch.length = 0
     }
     return this.#tasks.length > 0
   }

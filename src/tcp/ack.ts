@@ -54,11 +54,18 @@ function updateWindow(t: Tcb, g: Segment): number {
   return flags
 }
 
+/** What `cleanQueue` found; one a host, reused. */
+export class Cleaned {
+  acked = 0
+  firstTime = 0
+  lastTime = 0
+  reord = 0
+}
+
 /** Takes acknowledged segments off the queue (tcp_clean_rtx_queue); returns the flags they add. */
-function cleanQueue(t: Tcb, priorUna: number, priorFack: number, priorSacked: number, tagged: number): number {
+function cleanQueue(t: Tcb, priorUna: number): number {
   const r = recoveryOf(t)
   const una = t.snd.una
-  const now = t.tcp.now
   let flags = 0
   let firstTime = 0
   let lastTime = 0
@@ -110,31 +117,44 @@ function cleanQueue(t: Tcb, priorUna: number, priorFack: number, priorSacked: nu
   }
   if (t.txHead === null || t.txHead === t.sendHead) r.highestSack = null
   if (!before(t.snd.up, priorUna) && before(t.snd.up, una)) t.snd.up = una
+  const got = t.tcp.cleaned
+  got.acked = acked
+  got.firstTime = firstTime
+  got.lastTime = lastTime
+  got.reord = reord
+  return flags
+}
+
+/** Samples the RTT, settles the counts of plain Reno, tells the controller; the flags with what that adds. */
+function settleAcked(t: Tcb, priorUna: number, priorFack: number, priorSacked: number, flags: number, tagged: number): number {
+  const got = t.tcp.cleaned
+  const now = t.tcp.now
+  const isSack = (t.opt & OPT_SACK) !== 0
   const head = t.txHead
   if (head !== null && head !== t.sendHead && (head.sacked & SACKED) !== 0) flags |= F.SACK_RENEGING
   let seqRtt = -1
   let caRtt = -1
   let sackRtt = -1
-  if (firstTime !== 0 && (flags & F.RETRANS_DATA_ACKED) === 0) {
-    seqRtt = now - firstTime
-    caRtt = now - lastTime
+  if (got.firstTime !== 0 && (flags & F.RETRANS_DATA_ACKED) === 0) {
+    seqRtt = now - got.firstTime
+    caRtt = now - got.lastTime
   }
   const state = t.tcp.sackState
   if ((tagged & F.DATA_SACKED) !== 0 && state.firstTime !== 0) {
     sackRtt = now - state.firstTime
     caRtt = now - state.lastTime
   }
-  const sampled = ackRtt(t, after(una, priorUna), seqRtt, sackRtt)
+  const sampled = ackRtt(t, after(t.snd.una, priorUna), seqRtt, sackRtt)
   if ((flags & F.ACKED) !== 0) {
     flags |= F.SET_XMIT_TIMER
     if (!isSack) {
-      const left = t.sackedOut - Math.max(0, acked - 1)
-      t.delivered += Math.max(acked - priorSacked, 1)
-      t.sackedOut = acked > 0 ? Math.max(0, left) : t.sackedOut
+      const left = t.sackedOut - Math.max(0, got.acked - 1)
+      t.delivered += Math.max(got.acked - priorSacked, 1)
+      t.sackedOut = got.acked > 0 ? Math.max(0, left) : t.sackedOut
       if ((flags & F.RETRANS_DATA_ACKED) !== 0) flags &= ~F.ORIG_SACK_ACKED
-    } else if (before(reord, priorFack)) noteReordering(t, reord, false)
+    } else if (before(got.reord, priorFack)) noteReordering(t, got.reord, false)
   } else if (head !== null && sampled && sackRtt >= 0 && sackRtt > now - head.txTime) flags |= F.SET_XMIT_TIMER
-  t.ca.packetsAcked?.(t, acked, caRtt)
+  t.ca.packetsAcked?.(t, got.acked, caRtt)
   return flags
 }
 
@@ -203,7 +223,7 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
     if (r !== null && r.tlpHighSeq !== 0) tlpAcked(t, ack, flags)
     return 1
   }
-  flags |= cleanQueue(t, priorUna, priorFack, priorSacked, tagged)
+  flags = settleAcked(t, priorUna, priorFack, priorSacked, flags | cleanQueue(t, priorUna), tagged)
   rackUpdateWindow(t, priorDelivered)
   const rec = t.recovery
   if (rec !== null && rec.tlpHighSeq !== 0) tlpAcked(t, ack, flags)

@@ -18,7 +18,8 @@ import { PortTable, tcpConflict } from '../sock/ports.ts'
 import { SF_KEEPALIVE, SF_RECVERR, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, TCP_CLOSE_WAIT, TCP_FIN_WAIT1 } from '../sock/sock.ts'
 import { POLLERR } from '../sock/wait-queue.ts'
 import type { Stack } from '../stack/stack.ts'
-import { findController, CONTROLLERS } from './congestion.ts'
+import { Cleaned } from './ack.ts'
+import { CONTROLLERS, findController } from './congestion.ts'
 import { ConnectionTable } from './connection-table.ts'
 import { segmentArrives } from './input.ts'
 import { abort } from './lifecycle.ts'
@@ -57,6 +58,7 @@ export class Tcp implements Transport {
   /** Scratch records of the segment in hand. */
   readonly parsed: tcpOptions.ParsedOptions = new tcpOptions.ParsedOptions()
   readonly sackState: SackState = new SackState()
+  readonly cleaned: Cleaned = new Cleaned()
   readonly alert: { flags: number; rexmit: number } = { flags: 0, rexmit: 0 }
   readonly scratch: Uint8Array = new Uint8Array(16)
   readonly #segment: Segment = new Segment()

@@ -2,19 +2,18 @@
  * The user's calls, RFC 9293 §3.10.1–3.10.6: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS, as Linux's sockets make them
  * (tcp.c). All non-blocking: a result, or -errno; -EAGAIN where a blocking caller would sleep.
  */
-import { copy, type Packet } from '../buf/packet.ts'
+import { copy } from '../buf/packet.ts'
 import {
   EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, ECONNABORTED, ECONNRESET, EINPROGRESS, EINVAL, EISCONN, ENETUNREACH, ENOTCONN, EPIPE,
 } from '../sys/errno.ts'
 import { AF_INET, AF_UNSPEC, type SockAddr } from '../sock/address.ts'
 import {
-  type Message, RCV_SHUTDOWN, SEND_SHUTDOWN, SF_BINDADDR_LOCK, SF_BINDPORT_LOCK, SF_DEAD, SF_LINGER, SF_OOBINLINE, SHUTDOWN_MASK, type Sock,
+  type Message, RCV_SHUTDOWN, SEND_SHUTDOWN, SF_BINDADDR_LOCK, SF_BINDPORT_LOCK, SF_DEAD, SF_LINGER, SHUTDOWN_MASK, type Sock,
   TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
 } from '../sock/sock.ts'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../sock/wait-queue.ts'
 import { CWR, ECE, PSH } from '../wire/tcp.ts'
-import { ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, OPT_CONNECTING, OPT_ECN, OPT_FIN_QUEUED, OPT_NOSPACE, OPT_URG_SEEN, type Tcb } from './tcb.ts'
-import { inPingpong } from './quick-ack.ts'
+import { OPT_CONNECTING, OPT_ECN, OPT_FIN_QUEUED, OPT_NOSPACE, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { finTimeout, isWritable } from './input.ts'
 import { restartAfterIdle } from './cwnd.ts'
 import { initialSequence, timestampOffset } from './isn.ts'
@@ -23,18 +22,17 @@ import { AcceptQueue, stopListening } from './listen.ts'
 import { currentMss, MAX_BURST, syncMss } from './mss.ts'
 import { NAGLE_CORK, NAGLE_PUSH, nagleMode, pushPending, sendFin, sendSyn, writeXmit } from './output.ts'
 import { releaseQueues } from './receive-queue.ts'
-import { URG_READ, URG_VALID } from './receive.ts'
+import { queuedBytes, read } from './read.ts'
+import { URG_VALID } from './receive.ts'
 import { add, after, diff } from './seq.ts'
 import type { Tcp } from './tcp.ts'
 import { startKeep } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN, TimeWait } from './timewait.ts'
-import { sendAck, sendActiveReset } from './transmit.ts'
+import { sendActiveReset } from './transmit.ts'
 import { appendSegment } from './tx-queue.ts'
-import { adjustReceiveSpace, offerableWindow, receiveWindow } from './window.ts'
+import { receiveWindow } from './window.ts'
 
 const MSG_OOB = 1
-const MSG_PEEK = 2
-const MSG_TRUNC = 0x20
 const MSG_MORE = 0x8000
 const SIOCINQ = 0x541b
 const SIOCOUTQ = 0x5411
@@ -266,86 +264,9 @@ export class TcpUser {
     pushPending(t, mss, more ? NAGLE_CORK : nagleMode(t))
   }
 
-  /** RECEIVE (tcp_recvmsg_locked). */
+  /** RECEIVE: what is queued, 0 at the end, or -EAGAIN. */
   receive(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
-    if (t.state === TCP_LISTEN) return -ENOTCONN
-    if ((flags & MSG_OOB) !== 0) return this.#receiveUrgent(t, bytes, offset, length, flags, message)
-    const copied = this.#copyOut(t, bytes, offset, length, flags)
-    if (copied > 0) return copied
-    if (t.error !== 0) return -t.takeError()
-    if ((t.shutdownMask & RCV_SHUTDOWN) !== 0) return 0
-    if (t.state === TCP_CLOSE) return t.closedRead ? 0 : -ENOTCONN
-    return length === 0 ? 0 : -EAGAIN
-  }
-
-  #copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number): number {
-    const peek = (flags & MSG_PEEK) !== 0
-    const discard = (flags & MSG_TRUNC) !== 0
-    let seq = t.rcv.copiedSeq
-    let copied = 0
-    let packet: Packet | null = t.rcvHead
-    while (packet !== null && copied < length) {
-      const skip = diff(seq, packet.seq)
-      const available = packet.length - skip
-      if (available <= 0) {
-        packet = peek ? packet.next : this.#shift(t)
-        continue
-      }
-      let part = Math.min(available, length - copied)
-      if (t.urgData !== 0) {
-        const distance = diff(t.urgSeq, seq)
-        if (distance >= 0 && distance < part) {
-          if (distance === 0) {
-            if (copied > 0) break
-            if (!t.isFlag(SF_OOBINLINE)) {
-              // The urgent byte is read out of band only.
-              seq = add(seq, 1)
-              if (!peek) t.rcv.copiedSeq = seq
-              t.urgData = peek ? t.urgData : 0
-              continue
-            }
-          } else part = distance
-        }
-      }
-      if (!discard) packet.copyTo(bytes, offset + copied, skip, part)
-      copied += part
-      seq = add(seq, part)
-      if (!peek) t.rcv.copiedSeq = seq
-      if (part === available) packet = peek ? packet.next : this.#shift(t)
-    }
-    if (copied > 0 && !peek) {
-      if (t.urgData !== 0 && after(t.rcv.copiedSeq, t.urgSeq)) t.urgData = 0
-      this.#tcp.now = t.stack.clock.now()
-      adjustReceiveSpace(t, this.#tcp.now)
-      cleanUp(t, copied)
-    }
-    return copied
-  }
-
-  /** Gives the first packet of the receive queue back; the next one. */
-  #shift(t: Tcb): Packet | null {
-    const packet = t.rcvHead as Packet
-    t.rcvHead = packet.next
-    if (t.rcvHead === null) t.rcvTail = null
-    t.rmemAlloc -= packet.mark
-    packet.release()
-    return t.rcvHead
-  }
-
-  /** MSG_OOB: the one byte (tcp_recv_urg). */
-  #receiveUrgent(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
-    if (t.isFlag(SF_OOBINLINE) || t.urgData === 0 || t.urgData === URG_READ) return -EINVAL
-    if (t.state === TCP_CLOSE) return -ENOTCONN
-    if ((t.urgData & URG_VALID) !== 0) {
-      if ((flags & MSG_PEEK) === 0) {
-        const value = t.urgData & 0xff
-        t.urgData = URG_READ
-        if (message !== null) message.flags |= MSG_OOB
-        if (length > 0) bytes[offset] = value
-      } else if (length > 0) bytes[offset] = t.urgData & 0xff
-      return length > 0 ? 1 : 0
-    }
-    return -EAGAIN
+    return read(t, bytes, offset, length, flags, message)
   }
 
   /** shutdown(2) (inet_shutdown, tcp_shutdown; LINUX-TCP 36). */
@@ -481,13 +402,6 @@ export class TcpUser {
   }
 }
 
-/** Data a read would give, the FIN not counted (LINUX-TCP 33). */
-export function queuedBytes(t: Tcb): number {
-  if (t.rcvHead === null) return 0
-  const all = diff(t.rcv.nxt, t.rcv.copiedSeq)
-  return (t.shutdownMask & RCV_SHUTDOWN) !== 0 && t.state !== TCP_ESTABLISHED && all > 0 ? all - 1 : all
-}
-
 /** How long a segment of the queue may grow: a burst, but not more than half the peer's largest window. */
 function segmentGoal(t: Tcb, mss: number): number {
   let most = Math.max(1, Math.floor(MAX_BURST / mss)) * mss
@@ -532,27 +446,4 @@ function isTaken(t: Tcb, port: number): boolean {
   t.tsRecentStamp = other.tsRecentStamp
   other.kill()
   return false
-}
-
-/** After a read: a window update or a held-back acknowledgement may be due (tcp_cleanup_rbuf). */
-function cleanUp(t: Tcb, copied: number): void {
-  let due = false
-  if ((t.ackPending & ACK_SCHED) !== 0) {
-    if (
-      diff(t.rcv.nxt, t.rcv.wup) > t.rcv.mss ||
-      (copied > 0 &&
-        ((t.ackPending & ACK_PUSHED2) !== 0 || ((t.ackPending & ACK_PUSHED) !== 0 && !inPingpong(t))) &&
-        t.rmemAlloc === 0)
-    ) {
-      due = true
-    }
-  }
-  if (copied > 0 && !due && (t.shutdownMask & RCV_SHUTDOWN) === 0) {
-    const now = receiveWindow(t)
-    if (2 * now <= t.rcv.windowClamp) {
-      const fresh = offerableWindow(t)
-      if (fresh > 0 && fresh >= 2 * now) due = true
-    }
-  }
-  if (due) sendAck(t)
 }

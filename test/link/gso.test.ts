@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { CSUM_NONE, CSUM_PARTIAL, CSUM_VERIFIED, type Packet, PacketPool } from '../../src/buf/packet.ts'
+import { CSUM_NONE, CSUM_PARTIAL, CSUM_VERIFIED, type Packet } from '../../src/buf/packet.ts'
+import { PacketPool } from '../../src/buf/pool.ts'
 import { completeChecksum, conform, linearize, segment, sumFrom } from '../../src/link/gso.ts'
 import { Gro } from '../../src/link/gro.ts'
 import { F_ALL, F_CSUM, F_SG, F_TSO } from '../../src/link/link.ts'

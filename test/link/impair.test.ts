@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { CSUM_NONE, type Packet, PacketPool } from '../../src/buf/packet.ts'
+import { CSUM_NONE, type Packet } from '../../src/buf/packet.ts'
+import { PacketPool } from '../../src/buf/pool.ts'
 import { cable } from '../../src/link/cable.ts'
 import { impair, type ImpairedLink, type ImpairOptions } from '../../src/link/impair.ts'
 import { parseImpairSpec } from '../../src/link/impair-spec.ts'

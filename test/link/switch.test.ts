@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { CSUM_NONE, PacketPool } from '../../src/buf/packet.ts'
+import { CSUM_NONE } from '../../src/buf/packet.ts'
+import { PacketPool } from '../../src/buf/pool.ts'
 import { F_WIRE } from '../../src/link/link.ts'
 import { Hub } from '../../src/link/hub.ts'
 import { MAC_TABLE_SIZE, Switch } from '../../src/link/switch.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { PacketPool } from '../../src/buf/packet.ts'
+import { PacketPool } from '../../src/buf/pool.ts'
 import { Tap } from '../../src/link/tap.ts'
 import { Tun, TUN_QUEUE } from '../../src/link/tun.ts'
 import { EAGAIN, EBADF, EINVAL, ENOBUFS } from '../../src/sys/errno.ts'

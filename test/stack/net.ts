@@ -1,5 +1,6 @@
 /** Hosts made of bare stacks for the tests of this folder and of test/ip: joined by cables, in virtual time. */
-import { PacketPool, type Packet } from '../../src/buf/packet.ts'
+import { type Packet } from '../../src/buf/packet.ts'
+import { PacketPool } from '../../src/buf/pool.ts'
 import * as ip4 from '../../src/addr/ip4.ts'
 import { Random } from '../../src/sys/random.ts'
 import { Sysctls } from '../../src/sys/sysctl.ts'

@@ -34,8 +34,11 @@ describe('seeded chance', () => {
   test('below, float and chance: in range and even', () => {
     const random = new Random(3)
     const counts = new Array<number>(10).fill(0)
-    for (let i = 0; i < 100000; i++) counts[random.below(10)] = (counts[random.below(10)] as number) + 0 + 1
-    assert.ok(counts.every((n) => n > 0))
+    for (let i = 0; i < 100000; i++) {
+      const digit = random.below(10)
+      counts[digit] = (counts[digit] as number) + 1
+    }
+    assert.ok(counts.every((n) => Math.abs(n - 10000) < 400), counts.join())
     let sum = 0
     let hits = 0
     for (let i = 0; i < 100000; i++) {
@@ -70,11 +73,9 @@ describe('HalfSipHash-2-4', () => {
     }
   })
 
-  test('the published vector: 4-byte tags of HalfSipHash-2-4, key 00..07, input 00..0f (vectors.h of the reference)', () => {
-    const keys = [0x03020100, 0x07060504]
-    const random = { int32: () => keys.shift() } as unknown as Random
-    const hash = new HalfSipHash(random)
-    assert.equal(hash.hash4(0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c), 0x6dbbe4e7 | 0)
+  test('the plain version against the published vectors for the shortest inputs (vectors.h of the reference)', () => {
+    const tags = [0, 1, 2, 3].map((n) => plainHalfSipHash(0x03020100, 0x07060504, [], Uint8Array.of(0, 1, 2).subarray(0, n)))
+    assert.deepEqual(tags, [0x5b9f35a9, 0xb85a4727, 0x03a662fa, 0x04e7fe8a].map((n) => n | 0))
   })
 
   test('one bit of input or key changed: half of the output bits change', () => {
@@ -88,7 +89,7 @@ describe('HalfSipHash-2-4', () => {
   })
 })
 
-const EXPECTED: number[] = []
+const EXPECTED = [-307845537, 92551270, 1122162139, 24194941]
 
 function sfc32(a: bigint, b: bigint, c: bigint): () => number {
   let n = 1n
@@ -105,7 +106,8 @@ function sfc32(a: bigint, b: bigint, c: bigint): () => number {
   return next
 }
 
-function plainHalfSipHash(k0: number, k1: number, words: readonly number[]): number {
+/** Words, then up to three bytes more. */
+function plainHalfSipHash(k0: number, k1: number, words: readonly number[], tail: Uint8Array = new Uint8Array(0)): number {
   const M = 0xffffffffn
   const u = (n: number) => BigInt(n >>> 0)
   const rotate = (x: bigint, n: bigint) => ((x << n) | (x >> (32n - n))) & M
@@ -125,7 +127,9 @@ function plainHalfSipHash(k0: number, k1: number, words: readonly number[]): num
     v1 = rotate(v1, 13n) ^ v2
     v2 = rotate(v2, 16n)
   }
-  for (const m of [...words.map(u), 0x10000000n]) {
+  let last = BigInt(words.length * 4 + tail.length) << 24n
+  for (const [i, byte] of tail.entries()) last |= BigInt(byte) << BigInt(8 * i)
+  for (const m of [...words.map(u), last]) {
     v3 ^= m
     round()
     round()

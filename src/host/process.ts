@@ -1,0 +1,287 @@
+/**
+ * A process of a host: the system calls of Linux under their names. A call that need not wait gives its value at once; one
+ * that must, on a blocking descriptor, gives a promise; one that fails throws a `SystemError` with Linux's errno.
+ * `process.sys` has the same calls in raw form: integers out, never waiting. Behaviour: the manual's section 2.
+ */
+import type { Clock } from '../sys/clock.ts'
+import { EINPROGRESS, EINVAL, EMFILE, SystemError } from '../sys/errno.ts'
+import { SockAddr } from '../sock/address.ts'
+import { F_DUPFD } from '../sock/constants.ts'
+import { OptionResult, type OptionValue } from '../sock/sock.ts'
+import { type Address, type AddressIn, type AddressOut, readAddress, toAddress, writeAddress } from '../socket/address-value.ts'
+import { Calls } from '../socket/calls.ts'
+import { Credentials } from '../socket/credentials.ts'
+import { FileTable } from '../socket/file-table.ts'
+import { BlockingCalls } from './blocking.ts'
+import type { Host } from './host.ts'
+import { Sleep, type Sleepers } from './pending.ts'
+import { PendingPoll, type PollFd, scan } from './poll.ts'
+
+/** A program: its exit code is what it returns or settles with, 0 for nothing. */
+export type Program = (process: Process) => number | void | Promise<number | void>
+
+/** Thrown by `exit` to leave the program; never seen outside. */
+export class ProcessExit extends Error {
+  readonly exitCode: number
+  constructor(exitCode: number) {
+    super(`exit ${exitCode}`)
+    this.exitCode = exitCode
+  }
+}
+
+/** Exit code of a program that threw. */
+export const EXIT_THREW = 1
+
+export class Process {
+  readonly host: Host
+  readonly pid: number
+  readonly ppid: number
+  /** The program's name, as `ps` shows it. */
+  readonly name: string
+  readonly files: FileTable
+  readonly credentials: Credentials
+  /** The calls in raw form: a result >= 0 or -errno, never waiting. */
+  readonly sys: Calls
+  /** Settles with the exit code when the process has ended; it never rejects. */
+  readonly exited: Promise<number>
+  /** The exit code once it has ended. */
+  exitCode: number | undefined
+  /** What the program threw, if that ended it. */
+  failure: unknown
+  readonly #clock: Clock
+  readonly #sleepers: Sleepers = new Set()
+  readonly #blocking: BlockingCalls
+  readonly #address: SockAddr = new SockAddr()
+  readonly #option: OptionResult = new OptionResult()
+  #resolveExited!: (code: number) => void
+
+  constructor(host: Host, pid: number, ppid: number, name: string) {
+    this.host = host
+    this.pid = pid
+    this.ppid = ppid
+    this.name = name
+    this.files = new FileTable()
+    this.credentials = new Credentials()
+    this.sys = new Calls(host.families, this.files, this.credentials)
+    this.#clock = host.clock
+    this.#blocking = new BlockingCalls(this.sys, host.clock, this.#sleepers, (call, result) => this.#result(call, result))
+    this.exited = new Promise((resolve) => {
+      this.#resolveExited = resolve
+    })
+  }
+
+  // ---- Making and naming sockets ----
+
+  /** socket(2): the lowest free descriptor. `type` may carry SOCK_NONBLOCK and SOCK_CLOEXEC. */
+  socket(family: number, type: number, protocol: number = 0): number {
+    return this.#result('socket', this.sys.socket(family, type, protocol))
+  }
+
+  /** bind(2). */
+  bind(fd: number, address: AddressIn): void {
+    const to = readAddress('address', address, this.#address)
+    this.#result('bind', this.sys.bind(fd, to), to)
+  }
+
+  /** listen(2). */
+  listen(fd: number, backlog: number): void {
+    this.#result('listen', this.sys.listen(fd, backlog))
+  }
+
+  /** accept(2): the descriptor of the next connection; its peer's name goes to `peer`. */
+  accept(fd: number, peer?: AddressOut): number | Promise<number> {
+    return this.#blocking.accept('accept', fd, 0, peer ?? null)
+  }
+
+  /** accept4(2): accept with SOCK_NONBLOCK and SOCK_CLOEXEC for the new descriptor. */
+  accept4(fd: number, peer: AddressOut | null, flags: number): number | Promise<number> {
+    return this.#blocking.accept('accept4', fd, flags, peer)
+  }
+
+  /** connect(2): 0 when connected. On a non-blocking descriptor EINPROGRESS is thrown; POLLOUT and SO_ERROR tell the end. */
+  connect(fd: number, address: AddressIn): number | Promise<number> {
+    const to = readAddress('address', address, this.#address)
+    const result = this.sys.connect(fd, to)
+    return result >= 0 ? result : this.#blocking.connect(fd, to, result)
+  }
+
+  /** getsockname(2). */
+  getsockname(fd: number): Address {
+    this.#result('getsockname', this.sys.getsockname(fd, this.#address))
+    return toAddress(this.#address)
+  }
+
+  /** getpeername(2). */
+  getpeername(fd: number): Address {
+    this.#result('getpeername', this.sys.getpeername(fd, this.#address))
+    return toAddress(this.#address)
+  }
+
+  /** getsockopt(2): an int, a name, or a struct by its fields. */
+  getsockopt(fd: number, level: number, name: number): OptionValue {
+    this.#result('getsockopt', this.sys.getsockopt(fd, level, name, this.#option))
+    return this.#option.value
+  }
+
+  /** setsockopt(2): the value as an int, a name, a struct by its fields, or Linux's bytes. */
+  setsockopt(fd: number, level: number, name: number, value: OptionValue): void {
+    this.#result('setsockopt', this.sys.setsockopt(fd, level, name, value))
+  }
+
+  // ---- Reading and writing ----
+
+  /** read(2) into `bytes` from `offset` on: how many, 0 at the end. */
+  read(fd: number, bytes: Uint8Array, offset: number = 0, length: number = bytes.length - offset): number | Promise<number> {
+    checkRange(bytes, offset, length)
+    return this.#blocking.read(fd, bytes, offset, length)
+  }
+
+  /** write(2): on a blocking stream, everything unless something goes wrong in between. */
+  write(fd: number, bytes: Uint8Array, offset: number = 0, length: number = bytes.length - offset): number | Promise<number> {
+    checkRange(bytes, offset, length)
+    return this.#blocking.write(fd, bytes, offset, length)
+  }
+
+  /** recv(2). */
+  recv(fd: number, bytes: Uint8Array, flags: number = 0): number | Promise<number> {
+    checkRange(bytes, 0, bytes.length)
+    return this.#blocking.receive('recv', fd, bytes, flags, null)
+  }
+
+  /** recvfrom(2): the sender's name goes to `from`. */
+  recvfrom(fd: number, bytes: Uint8Array, flags: number = 0, from?: AddressOut): number | Promise<number> {
+    checkRange(bytes, 0, bytes.length)
+    return this.#blocking.receive('recvfrom', fd, bytes, flags, from ?? null)
+  }
+
+  /** send(2). */
+  send(fd: number, bytes: Uint8Array, flags: number = 0): number | Promise<number> {
+    checkRange(bytes, 0, bytes.length)
+    return this.#blocking.send('send', fd, bytes, flags, null)
+  }
+
+  /** sendto(2). */
+  sendto(fd: number, bytes: Uint8Array, flags: number = 0, to?: AddressIn): number | Promise<number> {
+    checkRange(bytes, 0, bytes.length)
+    return this.#blocking.send('sendto', fd, bytes, flags, to === undefined ? null : readAddress('to', to, this.#address))
+  }
+
+  /** shutdown(2): SHUT_RD, SHUT_WR or SHUT_RDWR, for all who hold the connection. */
+  shutdown(fd: number, how: number): void {
+    this.#result('shutdown', this.sys.shutdown(fd, how))
+  }
+
+  // ---- Descriptors ----
+
+  /** close(2). Waits only if SO_LINGER asks for it. */
+  close(fd: number): number | Promise<number> {
+    return this.#blocking.close(fd)
+  }
+
+  /** dup(2): another descriptor, the lowest free one, for the same description. */
+  dup(fd: number): number {
+    return this.#result('dup', this.sys.dup(fd))
+  }
+
+  /** dup2(2): `to` names the same description from now on. */
+  dup2(fd: number, to: number): number {
+    return this.#result('dup2', this.sys.dup2(fd, to))
+  }
+
+  /** dup3(2): `flags` is 0 or O_CLOEXEC. */
+  dup3(fd: number, to: number, flags: number): number {
+    return this.#result('dup3', this.sys.dup3(fd, to, flags))
+  }
+
+  /** fcntl(2): F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC. */
+  fcntl(fd: number, command: number = F_DUPFD, argument: number = 0): number {
+    return this.#result('fcntl', this.sys.fcntl(fd, command, argument))
+  }
+
+  /** ioctl(2): FIONREAD, SIOCINQ, SIOCOUTQ, FIONBIO, … What C stores behind the pointer is returned. */
+  ioctl(fd: number, request: number, argument: number = 0): number {
+    return this.#result('ioctl', this.sys.ioctl(fd, request, argument))
+  }
+
+  /** poll(2): fills in `revents`; how many are not 0. `timeoutMs` 0 returns at once, a negative one means for ever. */
+  poll(fds: readonly PollFd[], timeoutMs: number = -1): number | Promise<number> {
+    if (fds.length > this.files.limit) this.#result('poll', -EINVAL)
+    const ready = scan(this.files, fds)
+    if (ready > 0 || timeoutMs === 0) return ready
+    const timeout = timeoutMs < 0 ? Infinity : timeoutMs * 1000
+    return new PendingPoll(this.#clock, this.#sleepers, this.files, fds, timeout).promise
+  }
+
+  // ---- The process itself ----
+
+  /** RLIMIT_NOFILE (setrlimit(2)): descriptors stay below it. */
+  set fileLimit(limit: number) {
+    if (!Number.isInteger(limit) || limit < 0) throw new RangeError(`fileLimit: not a number of files: ${limit}`)
+    this.files.limit = limit
+  }
+
+  get fileLimit(): number {
+    return this.files.limit
+  }
+
+  /** seteuid(2), from root to anybody: privileges go. */
+  seteuid(euid: number): void {
+    this.credentials.euid = euid
+  }
+
+  /** sleep(3), in seconds and parts of them. */
+  sleep(seconds: number): Promise<void> {
+    if (!(seconds >= 0)) throw new RangeError(`seconds: not a time: ${seconds}`)
+    return new Sleep(this.#clock, this.#sleepers, Math.round(seconds * 1e6)).promise
+  }
+
+  /** exit(3): ends the process here. */
+  exit(code: number = 0): never {
+    this.end(code & 0xff)
+    throw new ProcessExit(code & 0xff)
+  }
+
+  /** Ends the process from outside: calls that sleep never return, descriptors are closed. Once only. */
+  end(code: number): void {
+    if (this.exitCode !== undefined) return
+    this.exitCode = code
+    for (const sleeper of [...this.#sleepers]) sleeper.over()
+    this.files.closeAll()
+    this.host.processEnded(this)
+    this.#clock.noteWakeup()
+    this.#resolveExited(code)
+  }
+
+  /** True once it has ended. */
+  get isOver(): boolean {
+    return this.exitCode !== undefined
+  }
+
+  /** Runs `program` to its end, whatever way it ends. */
+  async run(program: Program): Promise<void> {
+    try {
+      const code = await program(this)
+      this.end((code ?? 0) & 0xff)
+    } catch (error) {
+      if (error instanceof ProcessExit) return
+      this.failure = error
+      this.end(EXIT_THREW)
+      this.host.programFailed(this, error)
+    }
+  }
+
+  /** Gives a result >= 0 back; throws the error of another. */
+  #result(call: string, result: number, address?: SockAddr): number {
+    if (result >= 0) return result
+    if (address === undefined) throw new SystemError(call, result)
+    const { address: text, port } = toAddress(address)
+    throw new SystemError(call, result, text, port)
+  }
+}
+
+function checkRange(bytes: Uint8Array, offset: number, length: number): void {
+  if (!(bytes instanceof Uint8Array)) throw new TypeError(`bytes: not a Uint8Array: ${String(bytes)}`)
+  if (!(offset >= 0 && length >= 0 && offset + length <= bytes.length)) {
+    throw new RangeError(`offset and length: ${offset}, ${length} do not lie in ${bytes.length} bytes`)
+  }
+}
