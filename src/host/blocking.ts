@@ -2,16 +2,25 @@
  * What makes calls block: the raw call first, and if it would have to wait on a blocking descriptor, a `PendingCall` that
  * tries again when woken. The loops of sock_wait, inet_wait_for_connect, tcp_recvmsg and tcp_sendmsg are here.
  */
-import type { Clock } from '../sys/clock.ts'
-import { EAGAIN, EALREADY, EBADF, EINPROGRESS, EINVAL, EISCONN } from '../sys/errno.ts'
+
 import { AF_UNSPEC, SockAddr } from '../sock/address.ts'
-import { MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_WAITALL, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../sock/constants.ts'
+import {
+  MSG_DONTWAIT,
+  MSG_ERRQUEUE,
+  MSG_OOB,
+  MSG_PEEK,
+  MSG_WAITALL,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+} from '../sock/constants.ts'
 import { Message, RCV_SHUTDOWN, SEND_SHUTDOWN, type Sock } from '../sock/sock.ts'
 import { POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../sock/wait-queue.ts'
 import { type AddressOut, writeAddress } from '../socket/address-value.ts'
 import type { Calls } from '../socket/calls.ts'
 import type { OpenFile } from '../socket/open-file.ts'
 import { SocketFile } from '../socket/socket-file.ts'
+import type { Clock } from '../sys/clock.ts'
+import { EAGAIN, EALREADY, EBADF, EINPROGRESS, EINVAL, EISCONN } from '../sys/errno.ts'
 import { PendingCall, type Sleepers } from './pending.ts'
 
 /** Everything but word that writing is possible, and everything but word that reading is. */
@@ -62,7 +71,13 @@ export class BlockingCalls {
   }
 
   /** recv(2) and recvfrom(2). */
-  receive(call: string, fd: number, bytes: Uint8Array, flags: number, from: AddressOut | null): number | Promise<number> {
+  receive(
+    call: string,
+    fd: number,
+    bytes: Uint8Array,
+    flags: number,
+    from: AddressOut | null,
+  ): number | Promise<number> {
     const file = this.#sys.socketOf(fd)
     if (file === null) return this.#finish(call, this.#sys.socketError(fd))
     return this.#receive(call, file, bytes, 0, bytes.length, flags, from)
@@ -108,7 +123,14 @@ export class BlockingCalls {
     return this.#sleep(call, file, READ_EVENTS, attempt, sock.rcvTimeout, () => (got > 0 ? got : -EAGAIN))
   }
 
-  #receiveOnce(sock: Sock, bytes: Uint8Array, offset: number, length: number, flags: number, from: AddressOut | null): number {
+  #receiveOnce(
+    sock: Sock,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    from: AddressOut | null,
+  ): number {
     if (from === null) return sock.receive(bytes, offset, length, flags, null)
     const message = this.#message
     const name = this.#name
@@ -164,7 +186,8 @@ export class BlockingCalls {
     const file = this.#sys.socketOf(fd)
     const peer = new SockAddr(to.family, to.address, to.port)
     const isUnderWay = result === -EINPROGRESS || result === -EALREADY
-    if (file === null || !isUnderWay || file.isNonBlocking || file.sock.sndTimeout < 0) return this.#finish('connect', result, peer)
+    if (file === null || !isUnderWay || file.isNonBlocking || file.sock.sndTimeout < 0)
+      return this.#finish('connect', result, peer)
     const attempt = (): number => {
       const answer = file.connect(peer)
       if (answer === -EALREADY || answer === -EINPROGRESS) return -EAGAIN

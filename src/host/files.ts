@@ -1,10 +1,11 @@
 /** Files of a process that are no sockets: for now the terminal that its first three descriptors are. */
-import { OpenFile } from '../socket/open-file.ts'
+
 import { O_RDWR } from '../sock/constants.ts'
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, type WaitQueue } from '../sock/wait-queue.ts'
+import { OpenFile } from '../socket/open-file.ts'
 
-export { OpenFile } from '../socket/open-file.ts'
 export { FileTable, NOFILE_DEFAULT } from '../socket/file-table.ts'
+export { OpenFile } from '../socket/open-file.ts'
 
 /** Standard input, output and error: nothing to read, and what is written goes to whoever started the program. */
 export class Terminal extends OpenFile {

@@ -2,10 +2,11 @@
  * A system call that sleeps: an entry in a wait queue, a time limit, and the promise its caller awaits. When woken it
  * tries again in a task of the clock, so that nothing of a program runs inside packet processing.
  */
-import { type Clock, type Micros, Task, Timer } from '../sys/clock.ts'
-import { EAGAIN } from '../sys/errno.ts'
+
 import { Waiter, type WaitQueue } from '../sock/wait-queue.ts'
 import type { OpenFile } from '../socket/open-file.ts'
+import { type Clock, type Micros, Task, Timer } from '../sys/clock.ts'
+import { EAGAIN } from '../sys/errno.ts'
 
 /** Wakes its call when one of the events it waits for may have come. */
 class CallWaiter extends Waiter {

@@ -1,7 +1,8 @@
 /** poll(2): readiness of many descriptors at once, on the wait queues of their files (fs/select.c). */
-import type { Clock, Micros } from '../sys/clock.ts'
+
 import { POLLERR, POLLHUP, POLLNVAL } from '../sock/wait-queue.ts'
 import type { FileTable } from '../socket/file-table.ts'
+import type { Clock, Micros } from '../sys/clock.ts'
 import { Sleeper, type Sleepers } from './pending.ts'
 
 /** struct pollfd. A negative `fd` is skipped. */

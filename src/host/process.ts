@@ -3,15 +3,23 @@
  * that must, on a blocking descriptor, gives a promise; one that fails throws a `SystemError` with Linux's errno.
  * `process.sys` has the same calls in raw form: integers out, never waiting. Behaviour: the manual's section 2.
  */
-import type { Clock } from '../sys/clock.ts'
-import { EINPROGRESS, EINVAL, EMFILE, SystemError } from '../sys/errno.ts'
+
 import { SockAddr } from '../sock/address.ts'
 import { F_DUPFD } from '../sock/constants.ts'
 import { OptionResult, type OptionValue } from '../sock/sock.ts'
-import { type Address, type AddressIn, type AddressOut, readAddress, toAddress, writeAddress } from '../socket/address-value.ts'
+import {
+  type Address,
+  type AddressIn,
+  type AddressOut,
+  readAddress,
+  toAddress,
+  writeAddress,
+} from '../socket/address-value.ts'
 import { Calls } from '../socket/calls.ts'
 import { Credentials } from '../socket/credentials.ts'
 import { FileTable } from '../socket/file-table.ts'
+import type { Clock } from '../sys/clock.ts'
+import { EINPROGRESS, EINVAL, EMFILE, SystemError } from '../sys/errno.ts'
 import { BlockingCalls } from './blocking.ts'
 import type { Host } from './host.ts'
 import { Sleep, type Sleepers } from './pending.ts'
@@ -64,7 +72,9 @@ export class Process {
     this.credentials = new Credentials()
     this.sys = new Calls(host.families, this.files, this.credentials)
     this.#clock = host.clock
-    this.#blocking = new BlockingCalls(this.sys, host.clock, this.#sleepers, (call, result) => this.#result(call, result))
+    this.#blocking = new BlockingCalls(this.sys, host.clock, this.#sleepers, (call, result) =>
+      this.#result(call, result),
+    )
     this.exited = new Promise((resolve) => {
       this.#resolveExited = resolve
     })
@@ -131,13 +141,23 @@ export class Process {
   // ---- Reading and writing ----
 
   /** read(2) into `bytes` from `offset` on: how many, 0 at the end. */
-  read(fd: number, bytes: Uint8Array, offset: number = 0, length: number = bytes.length - offset): number | Promise<number> {
+  read(
+    fd: number,
+    bytes: Uint8Array,
+    offset: number = 0,
+    length: number = bytes.length - offset,
+  ): number | Promise<number> {
     checkRange(bytes, offset, length)
     return this.#blocking.read(fd, bytes, offset, length)
   }
 
   /** write(2): on a blocking stream, everything unless something goes wrong in between. */
-  write(fd: number, bytes: Uint8Array, offset: number = 0, length: number = bytes.length - offset): number | Promise<number> {
+  write(
+    fd: number,
+    bytes: Uint8Array,
+    offset: number = 0,
+    length: number = bytes.length - offset,
+  ): number | Promise<number> {
     checkRange(bytes, offset, length)
     return this.#blocking.write(fd, bytes, offset, length)
   }
@@ -163,7 +183,13 @@ export class Process {
   /** sendto(2). */
   sendto(fd: number, bytes: Uint8Array, flags: number = 0, to?: AddressIn): number | Promise<number> {
     checkRange(bytes, 0, bytes.length)
-    return this.#blocking.send('sendto', fd, bytes, flags, to === undefined ? null : readAddress('to', to, this.#address))
+    return this.#blocking.send(
+      'sendto',
+      fd,
+      bytes,
+      flags,
+      to === undefined ? null : readAddress('to', to, this.#address),
+    )
   }
 
   /** shutdown(2): SHUT_RD, SHUT_WR or SHUT_RDWR, for all who hold the connection. */

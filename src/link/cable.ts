@@ -4,7 +4,7 @@
  * is what a wire would carry.
  */
 import { CSUM_NONE, CSUM_PARTIAL, type Packet } from '../buf/packet.ts'
-import { Task, type Clock } from '../sys/clock.ts'
+import { type Clock, Task } from '../sys/clock.ts'
 import { conform, mustConform } from './gso.ts'
 import { F_ALL, F_CSUM, type Link, type Medium } from './link.ts'
 import { FRAME_OVERHEAD, LINK_BATCH, LINK_QUEUE, LinkStats, PacketQueue } from './queue.ts'
@@ -68,7 +68,11 @@ export class CableEnd extends Task implements Link {
 
   #put(packet: Packet): boolean {
     const length = packet.length
-    if (this.#closed || this.#queue.length >= this.#limit || (packet.gsoSize === 0 && length > this.mtu + FRAME_OVERHEAD)) {
+    if (
+      this.#closed ||
+      this.#queue.length >= this.#limit ||
+      (packet.gsoSize === 0 && length > this.mtu + FRAME_OVERHEAD)
+    ) {
       this.stats.txDropped++
       packet.release()
       return false

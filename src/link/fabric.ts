@@ -3,7 +3,7 @@
  * that forwards them in batches, so that no sender ever runs a receiver.
  */
 import { CSUM_NONE, CSUM_PARTIAL, type Packet } from '../buf/packet.ts'
-import { Task, type Clock } from '../sys/clock.ts'
+import { type Clock, Task } from '../sys/clock.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { conform, mustConform } from './gso.ts'
 import { F_ALL, F_CSUM, type Link, type Medium } from './link.ts'
@@ -123,7 +123,10 @@ export abstract class Fabric extends Task {
   port(options: PortOptions = {}): Port {
     if (this.ports.length >= MAX_PORTS) throw new RangeError(`port: more than ${MAX_PORTS} ports`)
     const mtu = options.mtu ?? this.#options.mtu ?? ethernet.MTU
-    const port = new Port(this, this.#nextIndex++, { mtu, features: options.features ?? this.#options.features ?? F_ALL })
+    const port = new Port(this, this.#nextIndex++, {
+      mtu,
+      features: options.features ?? this.#options.features ?? F_ALL,
+    })
     this.ports.push(port)
     return port
   }

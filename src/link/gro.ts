@@ -3,13 +3,15 @@
  * everything above runs once for many (Linux net/core/gro.c, tcp4_gro_receive, inet_gro_receive). What comes out is what
  * `segment` of gso.ts takes apart again, byte for byte.
  */
+
+import { sumPacket } from '../buf/checksum.ts'
 import { CSUM_NONE, CSUM_PARTIAL, CSUM_VERIFIED, MAX_FRAGS, type Packet } from '../buf/packet.ts'
 import { assert } from '../sys/assert.ts'
-import * as checksum from '../wire/checksum.ts'
 import { get32 } from '../wire/bytes.ts'
+import * as checksum from '../wire/checksum.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
-import { TCP_CSUM_OFFSET, sumFrom } from './gso.ts'
+import { TCP_CSUM_OFFSET } from './gso.ts'
 
 /** Connections with a packet held at a time; Linux holds eight in each of eight buckets. */
 export const GRO_FLOWS = 8
@@ -171,7 +173,7 @@ function isMergeable(packet: Packet, l3: number, l4: number): boolean {
   if ((tcp.flags(b, l4) & ~tcp.PSH) !== tcp.ACK || !ipv4.checksumOk(b, l3)) return false
   if (packet.csum === CSUM_NONE) {
     const pseudo = checksum.pseudo4(ipv4.src(b, l3), ipv4.dst(b, l3), ipv4.PROTO_TCP, l4Len)
-    if (checksum.fold(sumFrom(packet, l4, pseudo)) !== 0xffff) return false
+    if (checksum.fold(sumPacket(packet, l4, pseudo)) !== 0xffff) return false
     packet.csum = CSUM_VERIFIED
   }
   return true

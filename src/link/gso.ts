@@ -3,13 +3,17 @@
  * net/core/gso.c, net/ipv4/tcp_offload.c, udp_offload.c) or whose checksum is to be filled in (skb_checksum_help).
  * TCP and UDP over IPv4; another IP version joins in `segment` and `pseudo`.
  */
-import { CSUM_NONE, CSUM_PARTIAL, MAX_FRAGS, copy, type Chunk, type Packet } from '../buf/packet.ts'
-import * as checksum from '../wire/checksum.ts'
+
+import { sumPacket } from '../buf/checksum.ts'
+import { CSUM_NONE, CSUM_PARTIAL, copy, MAX_FRAGS, type Packet } from '../buf/packet.ts'
 import { put16 } from '../wire/bytes.ts'
+import * as checksum from '../wire/checksum.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as udp from '../wire/udp.ts'
 import { F_CSUM, F_SG, F_TSO } from './link.ts'
+
+export { sumPacket as sumFrom } from '../buf/checksum.ts'
 
 /** Offset of the checksum field in the TCP and the UDP header. */
 export const TCP_CSUM_OFFSET = 16
@@ -139,21 +143,6 @@ function fixHeaders(p: Packet, index: number, at: number, isLast: boolean): void
   tcp.setFlagByte(b, p.l4, flags & 0xff)
 }
 
-/** The partial sum of `packet`'s bytes from offset `at` of its linear part to its end, slices included. */
-export function sumFrom(packet: Packet, at: number, acc: number): number {
-  const linear = packet.end - at
-  let total = checksum.sum(packet.view, at, linear, acc)
-  let odd = (linear & 1) !== 0
-  for (let i = 0; i < packet.fragCount; i++) {
-    const chunk = packet.fragChunk[i] as Chunk
-    const length = packet.fragLength[i] as number
-    const offset = packet.fragOffset[i] as number
-    total = odd ? checksum.combine(total, checksum.sum(chunk.view, offset, length, 0), true) : checksum.sum(chunk.view, offset, length, total)
-    if ((length & 1) !== 0) odd = !odd
-  }
-  return total
-}
-
 /** Fills in the checksum of a CSUM_PARTIAL packet (skb_checksum_help): it is complete then, CSUM_NONE. */
 export function completeChecksum(packet: Packet): void {
   packet.csum = CSUM_NONE
@@ -161,7 +150,7 @@ export function completeChecksum(packet: Packet): void {
   if (packet.l4 < packet.start || at + 2 > packet.end) return
   packet.unshare()
   // A computed zero is stored as all ones: the same number, and to UDP the only way to write it (RFC 768).
-  put16(packet.bytes, at, checksum.finish(sumFrom(packet, packet.l4, 0)) || 0xffff)
+  put16(packet.bytes, at, checksum.finish(sumPacket(packet, packet.l4, 0)) || 0xffff)
 }
 
 /** Copies the slices behind the linear part, for links and programs that want one piece. */

@@ -4,7 +4,7 @@
  * propagation delay. Serialisation bounds throughput, propagation does not: any number of packets are on their way.
  */
 import { CSUM_NONE, CSUM_PARTIAL, type Packet } from '../buf/packet.ts'
-import { FunctionTimer, type Clock, type Micros } from '../sys/clock.ts'
+import { type Clock, FunctionTimer, type Micros } from '../sys/clock.ts'
 import type { Random } from '../sys/random.ts'
 import { DelayLine } from './delay-line.ts'
 import { completeChecksum, segment } from './gso.ts'

@@ -47,7 +47,8 @@ export function parseImpairSpec(text: string): ImpairSpec {
   const { faults, direction, seed } = draft
   // Throws for what contradicts itself, such as reordering without a delay.
   new Faults(faults)
-  const options = direction === 'out' ? faults : direction === 'in' ? { ingress: faults } : { egress: faults, ingress: faults }
+  const options =
+    direction === 'out' ? faults : direction === 'in' ? { ingress: faults } : { egress: faults, ingress: faults }
   return { options, seed }
 }
 
@@ -115,14 +116,17 @@ function scaled(word: string, value: string, units: Readonly<Record<string, numb
   const match = /^(\d+(?:\.\d+)?)([a-z]*)$/.exec(value.toLowerCase())
   const unit = match?.[2] === '' ? bare : match?.[2]
   if (match === null || unit === undefined || !Object.hasOwn(units, unit))
-    throw new RangeError(`impairment '${word}': '${value}' is not a number with one of ${Object.keys(units).join(', ')}`)
+    throw new RangeError(
+      `impairment '${word}': '${value}' is not a number with one of ${Object.keys(units).join(', ')}`,
+    )
   return Number(match[1]) * (units[unit] as number)
 }
 
 function chance(word: string, value: string): number {
   const match = /^(\d+(?:\.\d+)?|\.\d+)(%?)$/.exec(value)
   const p = match === null ? Number.NaN : Number(match[1]) / (match[2] === '%' ? 100 : 1)
-  if (!(p >= 0 && p <= 1)) throw new RangeError(`impairment '${word}': '${value}' is not a probability such as 2% or 0.02`)
+  if (!(p >= 0 && p <= 1))
+    throw new RangeError(`impairment '${word}': '${value}' is not a probability such as 2% or 0.02`)
   return p
 }
 

@@ -170,7 +170,8 @@ const PARETO_MEAN = 1.5
 const PARETO_DEVIATION: number = Math.sqrt(0.75)
 
 function within(name: string, value: number, least: number, most: number): number {
-  if (!(value >= least && value <= most)) throw new RangeError(`impair: ${name} ${value} is not from ${least} to ${most}`)
+  if (!(value >= least && value <= most))
+    throw new RangeError(`impair: ${name} ${value} is not from ${least} to ${most}`)
   return value
 }
 

@@ -1,6 +1,6 @@
 /** The link of `lo`: what is sent arrives at the same end, by a task of the clock (Linux drivers/net/loopback.c). */
 import type { Packet } from '../buf/packet.ts'
-import { Task, type Clock } from '../sys/clock.ts'
+import { type Clock, Task } from '../sys/clock.ts'
 import { F_ALL, type Link, type Medium } from './link.ts'
 import { LINK_BATCH, LINK_QUEUE, LinkStats, PacketQueue } from './queue.ts'
 

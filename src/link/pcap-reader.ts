@@ -274,7 +274,8 @@ export class CaptureReader {
 }
 
 /** Ticks of a second, from if_tsresol: a negative power of ten, or of two if the top bit is set (pcapng §4.2). */
-const ticksOf = (resolution: number): number => (resolution & 0x80) !== 0 ? 2 ** (resolution & 0x7f) : 10 ** resolution
+const ticksOf = (resolution: number): number =>
+  (resolution & 0x80) !== 0 ? 2 ** (resolution & 0x7f) : 10 ** resolution
 
 /** Two halves of a 64-bit number of ticks, in microseconds. Exact below 2^53 microseconds for whole microseconds. */
 function micros(high: number, low: number, ticks: number): number {

@@ -7,8 +7,8 @@
  */
 import { CSUM_PARTIAL, type Packet } from '../buf/packet.ts'
 import type { Clock } from '../sys/clock.ts'
-import { finish, sumBytes } from '../wire/checksum.ts'
 import { put16 } from '../wire/bytes.ts'
+import { finish, sumBytes } from '../wire/checksum.ts'
 import type { Medium } from './link.ts'
 
 /** LINKTYPE_ETHERNET and LINKTYPE_RAW (an IP header): tcpdump.org/linktypes.html. */

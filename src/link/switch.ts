@@ -132,7 +132,8 @@ export class Switch extends Fabric {
 }
 
 /** First entry of the set an address belongs to: a multiplicative hash (Knuth 6.4) of ten bits, for 1024 sets. */
-const setOf = (high: number, low: number): number => (Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1) >>> 22) * MAC_WAYS
+const setOf = (high: number, low: number): number =>
+  (Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1) >>> 22) * MAC_WAYS
 
 /** 01:80:c2:00:00:00 to 0f: never forwarded (802.1D-2004 table 7-10). */
 const isReserved = (b: Uint8Array, o: number): boolean =>

@@ -4,9 +4,9 @@
  * what a wire would carry: segmented, checksums complete.
  */
 import { CSUM_NONE, type Packet } from '../buf/packet.ts'
-import { type PacketPool } from '../buf/pool.ts'
+import type { PacketPool } from '../buf/pool.ts'
+import { type Clock, FunctionTask, Task } from '../sys/clock.ts'
 import { EAGAIN, EBADF, EINVAL, ENOBUFS } from '../sys/errno.ts'
-import { FunctionTask, Task, type Clock } from '../sys/clock.ts'
 import { conform, mustConform } from './gso.ts'
 import { F_WIRE, type Link, type Medium } from './link.ts'
 import { FRAME_OVERHEAD, LINK_BATCH, LinkStats, PacketQueue } from './queue.ts'

@@ -1,12 +1,13 @@
 /** What sockets of AF_INET share: bind(2) by Linux's rules (__inet_bind) and the names of both ends (inet_getname). */
-import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENOTCONN } from '../sys/errno.ts'
+
 import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../stack/route.ts'
+import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENOTCONN } from '../sys/errno.ts'
 import { AF_INET, AF_UNSPEC, type SockAddr } from './address.ts'
 import type { PortTable } from './ports.ts'
 import {
+  SF_BIND_NO_PORT,
   SF_BINDADDR_LOCK,
   SF_BINDPORT_LOCK,
-  SF_BIND_NO_PORT,
   SF_FREEBIND,
   type Sock,
   TCP_CLOSE,

@@ -168,7 +168,7 @@ export class PortTable {
     const index = (hash >>> 16) % PERTURB_SIZE
     const perturb = this.#perturb[index] as number
     // Even offsets first: bind to port 0 prefers the odd ones, so that they do not fight.
-    const offset = (((hash ^ Math.imul(hash, 0x9e3779b1)) >>> 1) + perturb) % remaining & ~1
+    const offset = ((((hash ^ Math.imul(hash, 0x9e3779b1)) >>> 1) + perturb) % remaining) & ~1
     for (let parity = 0; parity < 2; parity++) {
       for (let i = 0; i < remaining; i += 2) {
         const port = low + ((offset + parity + i) % remaining)

@@ -2,8 +2,9 @@
  * What every transport's socket has in common (Linux's struct sock): identity, buffers' limits, options, pending
  * error, readiness; and the operations the socket layer calls, non-blocking, integers out: a result >= 0 or -errno.
  */
-import { EAFNOSUPPORT, ENOPROTOOPT, ENOTCONN, ENOTTY, EOPNOTSUPP } from '../sys/errno.ts'
+
 import type { Stack } from '../stack/stack.ts'
+import { EAFNOSUPPORT, ENOPROTOOPT, ENOTCONN, ENOTTY, EOPNOTSUPP } from '../sys/errno.ts'
 import type { SockAddr } from './address.ts'
 import type { PortBucket, PortUser } from './ports.ts'
 import { WaitQueue } from './wait-queue.ts'

@@ -29,7 +29,8 @@ export function readAddress(argument: string, value: AddressIn, into: SockAddr):
   if (typeof address !== 'string') throw new TypeError(`${argument}.address: not a string: ${String(address)}`)
   const parsed = ip4.parse(address)
   if (parsed === undefined) throw new RangeError(`${argument}.address: not an IPv4 address: ${JSON.stringify(address)}`)
-  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new RangeError(`${argument}.port: not in 0..65535: ${String(port)}`)
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new RangeError(`${argument}.port: not in 0..65535: ${String(port)}`)
   into.family = family
   into.address = parsed
   into.port = port
@@ -37,7 +38,11 @@ export function readAddress(argument: string, value: AddressIn, into: SockAddr):
 }
 
 /** The address as a program sees it. */
-export const toAddress = (from: SockAddr): Address => ({ family: from.family, address: ip4.format(from.address), port: from.port })
+export const toAddress = (from: SockAddr): Address => ({
+  family: from.family,
+  address: ip4.format(from.address),
+  port: from.port,
+})
 
 /** Puts `from` into what the program gave. */
 export function writeAddress(from: SockAddr, into: AddressOut): void {

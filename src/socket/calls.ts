@@ -2,19 +2,19 @@
  * The socket interface of section 2 of the manual over a file table: synchronous, never waiting, integers in and out:
  * a result >= 0 or -errno. -EAGAIN says that a blocking caller would sleep now. Promises are made one floor up.
  */
-import { EBADF, ECONNABORTED, EINVAL, ENOTSOCK } from '../sys/errno.ts'
+
 import { AF_UNSPEC, type SockAddr } from '../sock/address.ts'
 import {
-  FD_CLOEXEC,
-  FIOCLEX,
-  FIONBIO,
-  FIONCLEX,
   F_DUPFD,
   F_DUPFD_CLOEXEC,
   F_GETFD,
   F_GETFL,
   F_SETFD,
   F_SETFL,
+  FD_CLOEXEC,
+  FIOCLEX,
+  FIONBIO,
+  FIONCLEX,
   O_APPEND,
   O_CLOEXEC,
   O_DIRECT,
@@ -25,6 +25,7 @@ import {
   SOCK_TYPE_MASK,
 } from '../sock/constants.ts'
 import type { Message, OptionResult, OptionValue } from '../sock/sock.ts'
+import { EBADF, ECONNABORTED, EINVAL, ENOTSOCK } from '../sys/errno.ts'
 import type { Credentials } from './credentials.ts'
 import type { Families } from './families.ts'
 import type { FileTable } from './file-table.ts'

@@ -1,6 +1,25 @@
 /** The names a program includes from headers: numbers, address families and readiness bits, in one place. */
+
+export {
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  AF_PACKET,
+  AF_UNIX,
+  AF_UNSPEC,
+  INADDR_ANY,
+  INADDR_BROADCAST,
+  INADDR_LOOPBACK,
+} from '../sock/address.ts'
 export * from '../sock/constants.ts'
-export { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, INADDR_ANY, INADDR_BROADCAST, INADDR_LOOPBACK } from '../sock/address.ts'
+export {
+  IP_PMTUDISC_DO,
+  IP_PMTUDISC_DONT,
+  IP_PMTUDISC_INTERFACE,
+  IP_PMTUDISC_OMIT,
+  IP_PMTUDISC_PROBE,
+  IP_PMTUDISC_WANT,
+} from '../sock/sock.ts'
 export {
   POLLERR,
   POLLHUP,
@@ -14,11 +33,3 @@ export {
   POLLWRBAND,
   POLLWRNORM,
 } from '../sock/wait-queue.ts'
-export {
-  IP_PMTUDISC_DO,
-  IP_PMTUDISC_DONT,
-  IP_PMTUDISC_INTERFACE,
-  IP_PMTUDISC_OMIT,
-  IP_PMTUDISC_PROBE,
-  IP_PMTUDISC_WANT,
-} from '../sock/sock.ts'

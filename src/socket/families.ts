@@ -2,24 +2,11 @@
  * Which sockets exist: address families, and for AF_INET types and protocols, with the errors of __sock_create and
  * inet_create for everything else (socket(2)). Families and protocols are added by registering them.
  */
-import {
-  EACCES,
-  EAFNOSUPPORT,
-  EINVAL,
-  EPERM,
-  EPROTONOSUPPORT,
-  ESOCKTNOSUPPORT,
-} from '../sys/errno.ts'
-import type { Stack } from '../stack/stack.ts'
-import {
-  IPPROTO_ICMP,
-  IPPROTO_IP,
-  IPPROTO_MAX,
-  SOCK_DGRAM,
-  SOCK_MAX,
-  SOCK_RAW,
-} from '../sock/constants.ts'
+
+import { IPPROTO_ICMP, IPPROTO_IP, IPPROTO_MAX, SOCK_DGRAM, SOCK_MAX, SOCK_RAW } from '../sock/constants.ts'
 import type { Sock } from '../sock/sock.ts'
+import type { Stack } from '../stack/stack.ts'
+import { EACCES, EAFNOSUPPORT, EINVAL, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from '../sys/errno.ts'
 import type { Credentials } from './credentials.ts'
 
 /** One more than the largest address family number (NPROTO). */
@@ -58,18 +45,24 @@ interface InetProtocol {
 /** AF_INET: register it with `families.register(AF_INET, inet.create)`. */
 export class InetFamily {
   readonly #rows: InetProtocol[] = []
+  /** What comes after the rows registered: sockets that exist, but not for everybody or not yet. */
+  readonly #refusals: readonly InetProtocol[]
 
   constructor(stack: Stack) {
     // Ping sockets: for the groups of net.ipv4.ping_group_range only, which are none by default.
-    this.register(SOCK_DGRAM, IPPROTO_ICMP, (_protocol, { egid }) => {
+    const ping = (_protocol: number, { egid }: Credentials): number => {
       const [low = 1, high = 0] = stack.sysctl.ping_group_range
       return egid >= low && egid <= high ? -EPROTONOSUPPORT : -EACCES
-    })
-    // Raw sockets are privileged; the row gives the error of those who are not.
-    this.register(SOCK_RAW, IPPROTO_IP, (_protocol, { isPrivileged }) => (isPrivileged ? -EPROTONOSUPPORT : -EPERM))
+    }
+    // Raw sockets are privileged: others are told so.
+    const raw = (_protocol: number, { isPrivileged }: Credentials): number => (isPrivileged ? -EPROTONOSUPPORT : -EPERM)
+    this.#refusals = [
+      { type: SOCK_DGRAM, protocol: IPPROTO_ICMP, create: ping },
+      { type: SOCK_RAW, protocol: IPPROTO_IP, create: raw },
+    ]
   }
 
-  /** Sockets of `type` with `protocol` are made by `create` from now on; the last one registered wins. */
+  /** Sockets of `type` with `protocol` are made by `create` from now on; a second `create` for the same replaces the first. */
   register(type: number, protocol: number, create: InetProtocol['create']): void {
     const at = this.#rows.findIndex((row) => row.type === type && row.protocol === protocol)
     const row = { type, protocol, create }
@@ -81,10 +74,11 @@ export class InetFamily {
   readonly create: CreateSocket = (type, protocol, credentials) => {
     if (!(protocol >= 0 && protocol < IPPROTO_MAX)) return -EINVAL
     let isTypeKnown = false
-    for (const row of this.#rows) {
+    for (const row of [...this.#rows, ...this.#refusals]) {
       if (row.type !== type) continue
       isTypeKnown = true
-      const isMatch = protocol === row.protocol ? protocol !== IPPROTO_IP : protocol === IPPROTO_IP || row.protocol === IPPROTO_IP
+      const isMatch =
+        protocol === row.protocol ? protocol !== IPPROTO_IP : protocol === IPPROTO_IP || row.protocol === IPPROTO_IP
       if (isMatch) return row.create(protocol === IPPROTO_IP ? row.protocol : protocol, credentials)
     }
     return isTypeKnown ? -EPROTONOSUPPORT : -ESOCKTNOSUPPORT

@@ -2,10 +2,11 @@
  * Open file descriptions (struct file): what descriptors of all processes of a host refer to, counted. Whatever a
  * descriptor can name extends `OpenFile`: sockets here, pipes, terminals and regular files elsewhere.
  */
-import { EINVAL, ENOTTY } from '../sys/errno.ts'
-import { assert } from '../sys/assert.ts'
+
 import { O_NONBLOCK } from '../sock/constants.ts'
 import type { WaitQueue } from '../sock/wait-queue.ts'
+import { assert } from '../sys/assert.ts'
+import { EINVAL, ENOTTY } from '../sys/errno.ts'
 
 /** An open file description. Calls never wait: -EAGAIN says that they would have to. */
 export abstract class OpenFile {

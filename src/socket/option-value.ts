@@ -1,6 +1,7 @@
 /** Option values between a program and the kernel: ints, names and structs, given as values or as Linux's bytes. */
-import { EINVAL } from '../sys/errno.ts'
+
 import type { OptionValue } from '../sock/sock.ts'
+import { EINVAL } from '../sys/errno.ts'
 
 const SIZEOF_INT = 4
 const SIZEOF_LINGER = 8
@@ -10,7 +11,8 @@ const SIZEOF_TIMEVAL = 16
 const int32At = (bytes: Uint8Array, at: number): number =>
   (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)
 
-const int64At = (bytes: Uint8Array, at: number): number => int32At(bytes, at + 4) * 4294967296 + (int32At(bytes, at) >>> 0)
+const int64At = (bytes: Uint8Array, at: number): number =>
+  int32At(bytes, at + 4) * 4294967296 + (int32At(bytes, at) >>> 0)
 
 /** What `intOf` and its like give for a value too short for its type. */
 export const TOO_SHORT: number = Number.NaN

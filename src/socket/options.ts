@@ -3,11 +3,12 @@
  * What a protocol has of its own (IPPROTO_TCP, …) goes to `Sock.setOption`. Options that are not in the table do not
  * exist: ENOPROTOOPT, as a kernel built without them says.
  */
-import { EACCES, EDOM, EINVAL, ENODEV, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP, EPERM } from '../sys/errno.ts'
+
+import * as so from '../sock/constants.ts'
 import type { OptionResult, OptionValue, Sock } from '../sock/sock.ts'
 import * as sock from '../sock/sock.ts'
-import * as so from '../sock/constants.ts'
 import { POLLOUT, POLLWRBAND, POLLWRNORM } from '../sock/wait-queue.ts'
+import { EACCES, EDOM, EINVAL, ENODEV, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP, EPERM } from '../sys/errno.ts'
 import { byteOrIntOf, intOf, lingerOf, nameOf, timevalOf } from './option-value.ts'
 
 /** How one option is read and written; without `set` it is read-only, without `get` write-only (ENOPROTOOPT). */
@@ -136,10 +137,24 @@ const socketOptions: OptionTable = {
   }),
   [so.SO_DONTROUTE]: flag('SO_DONTROUTE', sock.SF_DONTROUTE),
   [so.SO_BROADCAST]: flag('SO_BROADCAST', sock.SF_BROADCAST),
-  [so.SO_SNDBUF]: { name: 'SO_SNDBUF', get: (s) => s.sndbuf, set: (s, value) => setSndbuf(s, value, s.stack.sysctl.wmem_max) },
-  [so.SO_SNDBUFFORCE]: { name: 'SO_SNDBUFFORCE', set: (s, value) => (s.privileged ? setSndbuf(s, forced(value), INT_MAX) : -EPERM) },
-  [so.SO_RCVBUF]: { name: 'SO_RCVBUF', get: (s) => s.rcvbuf, set: (s, value) => setRcvbuf(s, value, s.stack.sysctl.rmem_max) },
-  [so.SO_RCVBUFFORCE]: { name: 'SO_RCVBUFFORCE', set: (s, value) => (s.privileged ? setRcvbuf(s, forced(value), INT_MAX) : -EPERM) },
+  [so.SO_SNDBUF]: {
+    name: 'SO_SNDBUF',
+    get: (s) => s.sndbuf,
+    set: (s, value) => setSndbuf(s, value, s.stack.sysctl.wmem_max),
+  },
+  [so.SO_SNDBUFFORCE]: {
+    name: 'SO_SNDBUFFORCE',
+    set: (s, value) => (s.privileged ? setSndbuf(s, forced(value), INT_MAX) : -EPERM),
+  },
+  [so.SO_RCVBUF]: {
+    name: 'SO_RCVBUF',
+    get: (s) => s.rcvbuf,
+    set: (s, value) => setRcvbuf(s, value, s.stack.sysctl.rmem_max),
+  },
+  [so.SO_RCVBUFFORCE]: {
+    name: 'SO_RCVBUFFORCE',
+    set: (s, value) => (s.privileged ? setRcvbuf(s, forced(value), INT_MAX) : -EPERM),
+  },
   [so.SO_KEEPALIVE]: {
     ...flag('SO_KEEPALIVE', sock.SF_KEEPALIVE),
     set: (s, value) => {

@@ -1,5 +1,5 @@
 /** A socket as a file (struct socket): the socket calls on it, never waiting, by the rules of net/socket.c and af_inet.c. */
-import { EALREADY, EINPROGRESS, EISCONN, EOPNOTSUPP } from '../sys/errno.ts'
+
 import { AF_UNSPEC, type SockAddr } from '../sock/address.ts'
 import { FIONREAD, O_NONBLOCK, O_RDWR, SHUT_RDWR, SOCK_SEQPACKET, SOCK_STREAM } from '../sock/constants.ts'
 import {
@@ -13,6 +13,7 @@ import {
   TCP_SYN_RECV,
 } from '../sock/sock.ts'
 import type { WaitQueue } from '../sock/wait-queue.ts'
+import { EALREADY, EINPROGRESS, EISCONN, EOPNOTSUPP } from '../sys/errno.ts'
 import { OpenFile } from './open-file.ts'
 
 /** States of a socket as connect(2) sees them (linux/net.h); apart from the protocol's. */

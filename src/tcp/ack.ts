@@ -64,7 +64,7 @@ export class Cleaned {
 
 /** Takes acknowledged segments off the queue (tcp_clean_rtx_queue); returns the flags they add. */
 function cleanQueue(t: Tcb, priorUna: number): number {
-  const r = recoveryOf(t)
+  const r = t.recovery
   const una = t.snd.una
   let flags = 0
   let firstTime = 0
@@ -95,12 +95,13 @@ function cleanQueue(t: Tcb, priorUna: number): number {
       lastTime = s.txTime
       if (firstTime === 0) firstTime = lastTime
       if (before(start, reord)) reord = start
-      if (!after(s.endSeq, r.highSeq)) flags |= F.ORIG_SACK_ACKED
+      if (r === null || !after(s.endSeq, r.highSeq)) flags |= F.ORIG_SACK_ACKED
     }
     if ((sacked & SACKED) !== 0) t.sackedOut -= pieces
     else if (isSack) {
       t.delivered += pieces
-      rackAdvance(t, s)
+      // A SYN says nothing of the order of data, and an idle connection keeps no recovery state.
+      if ((s.flags & SYN) === 0) rackAdvance(t, s)
     }
     if ((sacked & LOST) !== 0) t.lostOut -= pieces
     t.packetsOut -= pieces
@@ -108,14 +109,14 @@ function cleanQueue(t: Tcb, priorUna: number): number {
     if ((s.flags & SYN) === 0) flags |= F.DATA_ACKED
     else {
       flags |= F.SYN_ACKED
-      r.retransStamp = 0
+      if (r !== null) r.retransStamp = 0
     }
     if (!whole) break
     const next = s.next
     unlinkSegment(t, s)
     s = next
   }
-  if (t.txHead === null || t.txHead === t.sendHead) r.highestSack = null
+  if (t.recovery !== null && (t.txHead === null || t.txHead === t.sendHead)) t.recovery.highestSack = null
   if (!before(t.snd.up, priorUna) && before(t.snd.up, una)) t.snd.up = una
   const got = t.tcp.cleaned
   got.acked = acked

@@ -255,7 +255,7 @@ function synAckArrives(t: Tcb, g: Segment): void {
   t.lastSegmentTime = t.tcp.nowMs()
   if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
   t.wait.wake(WAKE_ALL)
-  if (t.sendHead !== null || t.deferAccept > 0 || inPingpong(t)) {
+  if (t.sendHead !== null || t.tuning.deferAccept > 0 || inPingpong(t)) {
     t.ackPending |= ACK_SCHED
     enterQuickAck(t, 16)
     if (t.sendHead !== null) pushAfterAck(t)
@@ -395,7 +395,7 @@ function finWait1Acked(t: Tcb, g: Segment): boolean {
     t.wait.wake(WAKE_ALL)
     return false
   }
-  if (t.linger2 < 0) {
+  if (t.tuning.linger2 < 0) {
     connectionDone(t)
     t.stack.counters.TcpExtTCPAbortOnData++
     return true
@@ -419,7 +419,7 @@ function finWait1Acked(t: Tcb, g: Segment): boolean {
 
 /** How long FIN-WAIT-2 lasts without an owner (tcp_fin_time): tcp_fin_timeout or TCP_LINGER2, at least 3.5 RTO. */
 export function finTimeout(t: Tcb): number {
-  const timeout = (t.linger2 > 0 ? t.linger2 : t.stack.sysctl.tcp_fin_timeout) * 1000000
+  const timeout = (t.tuning.linger2 > 0 ? t.tuning.linger2 : t.stack.sysctl.tcp_fin_timeout) * 1000000
   return Math.max(timeout, t.rto * 4 - (t.rto >> 1))
 }
 

@@ -121,7 +121,7 @@ export class Request extends Timer {
     tcp.now = now
     const stack = tcp.stack
     stack.trace.tcpTimer?.(this, 'synack', stack.name)
-    const most = this.listener.synRetries > 0 ? this.listener.synRetries : stack.sysctl.tcp_synack_retries
+    const most = this.listener.tuning.synRetries > 0 ? this.listener.tuning.synRetries : stack.sysctl.tcp_synack_retries
     // Under pressure young requests are spared and old ones given up earlier; see inet_csk_reqsk_queue_hash_add.
     if (this.retries >= most) {
       this.drop()
@@ -271,7 +271,7 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
     return
   }
   // TCP_DEFER_ACCEPT: a bare ACK does not finish the handshake until the first SYN-ACK timeout.
-  if (listener.deferAccept > 0 && g.endSeq === rcvNxt && r.retries < deferRetries(listener)) {
+  if (listener.tuning.deferAccept > 0 && g.endSeq === rcvNxt && r.retries < deferRetries(listener)) {
     r.acked = true
     tcp.counters.TcpExtTCPDeferAcceptDrop++
     packet.release()
@@ -280,7 +280,7 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
   finishHandshake(r, g, packet)
 }
 
-const deferRetries = (listener: Tcb): number => Math.max(1, Math.ceil(Math.log2(listener.deferAccept + 1)))
+const deferRetries = (listener: Tcb): number => Math.max(1, Math.ceil(Math.log2(listener.tuning.deferAccept + 1)))
 
 function requestAck(r: Request): void {
   const tcp = r.tcp
@@ -347,12 +347,7 @@ function makeChild(r: Request): Tcb {
   t.uid = listener.uid
   t.lingerSeconds = listener.lingerSeconds
   t.rcvLowat = listener.rcvLowat
-  t.keepIdle = listener.keepIdle
-  t.keepInterval = listener.keepInterval
-  t.keepCount = listener.keepCount
-  t.userTimeout = listener.userTimeout
-  t.linger2 = listener.linger2
-  t.notsentLowat = listener.notsentLowat
+  t.tuning = listener.tuning
   t.opt = r.opt | (listener.opt & OPT_NODELAY)
   t.snd.userMss = listener.snd.userMss
   t.snd.mssClamp = r.mss
@@ -370,7 +365,6 @@ function makeChild(r: Request): Tcb {
   t.tsRecent = r.tsRecent
   t.tsRecentStamp = tcp.nowMs()
   t.tsOffset = r.tsOffset
-  t.listener = listener
   t.setFlag(SF_DEAD, false)
   t.state = TCP_ESTABLISHED
   t.closedRead = true

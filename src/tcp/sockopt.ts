@@ -109,29 +109,29 @@ function row(name: number): Row | undefined {
 function simpleRow(name: number): Row | undefined {
   switch (name) {
     case TCP_KEEPIDLE:
-      return bounded(1, MAX_KEEP_SECONDS, (t) => t.keepIdle || t.stack.sysctl.tcp_keepalive_time, (t, v) => {
-        t.keepIdle = v
+      return bounded(1, MAX_KEEP_SECONDS, (t) => t.tuning.keepIdle || t.stack.sysctl.tcp_keepalive_time, (t, v) => {
+        t.tuning = t.tuning.with('keepIdle', v)
         t.tcp.keepaliveChanged(t)
       })
     case TCP_KEEPINTVL:
-      return bounded(1, MAX_KEEP_SECONDS, (t) => t.keepInterval || t.stack.sysctl.tcp_keepalive_intvl, (t, v) => {
-        t.keepInterval = v
+      return bounded(1, MAX_KEEP_SECONDS, (t) => t.tuning.keepInterval || t.stack.sysctl.tcp_keepalive_intvl, (t, v) => {
+        t.tuning = t.tuning.with('keepInterval', v)
       })
     case TCP_KEEPCNT:
-      return bounded(1, MAX_COUNT, (t) => t.keepCount || t.stack.sysctl.tcp_keepalive_probes, (t, v) => {
-        t.keepCount = v
+      return bounded(1, MAX_COUNT, (t) => t.tuning.keepCount || t.stack.sysctl.tcp_keepalive_probes, (t, v) => {
+        t.tuning = t.tuning.with('keepCount', v)
       })
     case TCP_SYNCNT:
-      return bounded(1, MAX_COUNT, (t) => t.synRetries || t.stack.sysctl.tcp_syn_retries, (t, v) => {
-        t.synRetries = v
+      return bounded(1, MAX_COUNT, (t) => t.tuning.synRetries || t.stack.sysctl.tcp_syn_retries, (t, v) => {
+        t.tuning = t.tuning.with('synRetries', v)
       })
     case TCP_LINGER2:
-      return bounded(-0x80000000, 0x7fffffff, (t) => (t.linger2 < 0 ? t.linger2 : t.linger2 || t.stack.sysctl.tcp_fin_timeout), (t, v) => {
-        t.linger2 = v < 0 ? -1 : v > 120 ? 0 : v
+      return bounded(-0x80000000, 0x7fffffff, (t) => (t.tuning.linger2 < 0 ? t.tuning.linger2 : t.tuning.linger2 || t.stack.sysctl.tcp_fin_timeout), (t, v) => {
+        t.tuning = t.tuning.with('linger2', v < 0 ? -1 : v > 120 ? 0 : v)
       })
     case TCP_DEFER_ACCEPT:
-      return bounded(-0x80000000, 0x7fffffff, (t) => t.deferAccept, (t, v) => {
-        t.deferAccept = Math.max(0, v)
+      return bounded(-0x80000000, 0x7fffffff, (t) => t.tuning.deferAccept, (t, v) => {
+        t.tuning = t.tuning.with('deferAccept', Math.max(0, v))
       })
     case TCP_WINDOW_CLAMP:
       return bounded(0, 0x7fffffff, (t) => t.rcv.windowClamp, (t, v) => {
@@ -139,12 +139,12 @@ function simpleRow(name: number): Row | undefined {
         t.rcv.ssthresh = Math.min(t.rcv.wnd, t.rcv.windowClamp)
       })
     case TCP_USER_TIMEOUT:
-      return bounded(0, 0x7fffffff, (t) => t.userTimeout, (t, v) => {
-        t.userTimeout = v
+      return bounded(0, 0x7fffffff, (t) => t.tuning.userTimeout, (t, v) => {
+        t.tuning = t.tuning.with('userTimeout', v)
       })
     case TCP_NOTSENT_LOWAT:
-      return bounded(0, 0xffffffff, (t) => t.notsentLowat, (t, v) => {
-        t.notsentLowat = v
+      return bounded(0, 0xffffffff, (t) => t.tuning.notsentLowat, (t, v) => {
+        t.tuning = t.tuning.with('notsentLowat', v)
       })
     default:
       return undefined

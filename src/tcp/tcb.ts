@@ -60,7 +60,6 @@ export class SndVars {
   /** Urgent pointer; end of what a program has written; last byte of a small packet sent (Minshall). */
   up: Seq = 0
   writeSeq: Seq = 0
-  smlTime = 0
   sml: Seq = 0
   iss: Seq = 0
   wscale = 0
@@ -70,7 +69,7 @@ export class SndVars {
   userMss = 0
   cwnd: number = INIT_CWND
   cwndCnt = 0
-  cwndClamp = 0xffffffff
+  cwndClamp = 0x7fffffff
   ssthresh: number = INFINITE_SSTHRESH
   /** Segments out at the end of the last flight (RFC 7661 as tcp_cwnd_validate): cwnd used, and when. */
   maxPacketsOut = 0
@@ -103,6 +102,7 @@ export class RcvVars {
   rttUs = 0
   rttSeq: Seq = 0
   rttTime = 0
+  rttStarted = false
   lastSegmentSize = 0
 }
 
@@ -132,11 +132,34 @@ export class RecoveryVars {
   rackDsackSeen = false
   rackLastDelivered = 0
   reordSeen = 0
-  /** Highest SACKed segment, and the SACK blocks of the last ACK. */
+  /** Highest SACKed segment, and where to go on sending again. */
   highestSack: TxSegment | null = null
-  readonly sackCache: Int32Array = new Int32Array(8)
-  lostHint: TxSegment | null = null
   retransmitHint: TxSegment | null = null
+}
+
+/** Options that few programs set (tcp(7)); 0: the host's default. Never changed, only replaced. */
+export class Tuning {
+  /** TCP_KEEPIDLE, TCP_KEEPINTVL in seconds, TCP_KEEPCNT. */
+  keepIdle = 0
+  keepInterval = 0
+  keepCount = 0
+  /** TCP_USER_TIMEOUT in milliseconds. */
+  userTimeout = 0
+  /** TCP_SYNCNT. */
+  synRetries = 0
+  /** TCP_LINGER2 in seconds, -1: no FIN-WAIT-2 without an owner. */
+  linger2 = 0
+  /** TCP_NOTSENT_LOWAT in bytes. */
+  notsentLowat = 0
+  /** TCP_DEFER_ACCEPT in seconds. */
+  deferAccept = 0
+
+  /** The same with one field changed. */
+  with(field: keyof Omit<Tuning, 'with'>, value: number): Tuning {
+    const changed = Object.assign(new Tuning(), this)
+    changed[field] = value
+    return changed
+  }
 }
 
 export class Tcb extends Sock {
@@ -190,7 +213,7 @@ export class Tcb extends Sock {
   rttvar = 0
   rttSeq: Seq = 0
   rto = 1000000
-  minRtt = 0xffffffff
+  minRtt = 0x7fffffff
   minRttTime = 0
   backoff = 0
   retransmits = 0
@@ -212,7 +235,6 @@ export class Tcb extends Sock {
   ato = 0
   quickAck = 0
   pingpong = 0
-  dupAckCounter = 0
   /** Times in ms of the host's clock: last data received, sent; last segment received; last challenge ACK. */
   lastReceived = 0
   lastSentTime = 0
@@ -232,25 +254,17 @@ export class Tcb extends Sock {
   keepTimer: TcbTimer | null = null
   /** What the retransmission timer is for: '' | 'rto' | 'tlp' | 'reo' | 'probe', as numbers in timers.ts. */
   pendingTimer = 0
-  /** TCP_KEEPIDLE, _KEEPINTVL in seconds, _KEEPCNT; 0: the sysctl. TCP_USER_TIMEOUT in ms. TCP_SYNCNT. TCP_LINGER2. */
-  keepIdle = 0
-  keepInterval = 0
-  keepCount = 0
-  userTimeout = 0
-  synRetries = 0
-  linger2 = 0
-  notsentLowat = 0
-  /** TCP_DEFER_ACCEPT in seconds. */
-  deferAccept = 0
-  /** A listener's queues, or the listener whose accept queue holds this one. */
+  /** What a program set beside the defaults; shared until changed. */
+  tuning: Tuning
+  /** A listener's queues; the next in the accept queue that holds this one. */
   queue: AcceptQueue | null = null
   nextAccept: Tcb | null = null
-  listener: Tcb | null = null
 
   constructor(tcp: Tcp, family: number, ca: CongestionControl) {
     super(tcp.stack, family, 1, 6)
     this.tcp = tcp
     this.ca = ca
+    this.tuning = tcp.defaults
     this.rcvbuf = tcp.stack.sysctl.tcp_rmem[1] as number
     this.sndbuf = tcp.stack.sysctl.tcp_wmem[1] as number
     this.reordering = tcp.stack.sysctl.tcp_reordering

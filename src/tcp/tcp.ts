@@ -32,7 +32,7 @@ import { sampleRtt, setRto, updateMinRtt } from './rtt.ts'
 import { SackState } from './sack.ts'
 import { Segment } from './segment.ts'
 import { add, between } from './seq.ts'
-import { Tcb } from './tcb.ts'
+import { Tcb, Tuning } from './tcb.ts'
 import { TcpOptions } from './sockopt.ts'
 import { keepIdle, startKeep, stopKeep } from './timer.ts'
 import { timerFired } from './timeouts.ts'
@@ -53,6 +53,7 @@ export class Tcp implements Transport {
   readonly table: ConnectionTable<Connection>
   readonly ports: PortTable
   readonly user: TcpUser
+  readonly defaults: Tuning = new Tuning()
   readonly options: TcpOptions = new TcpOptions()
   readonly segments: TxSegmentPool = new TxSegmentPool()
   /** Scratch records of the segment in hand. */

@@ -75,8 +75,8 @@ function orphanRetries(t: Tcb, alive: boolean): number {
 function writeTimeout(t: Tcb): boolean {
   const sysctl = t.stack.sysctl
   if (t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV) {
-    const retries = (t.synRetries > 0 ? t.synRetries : sysctl.tcp_syn_retries) + (t.state === TCP_SYN_SENT ? sysctl.tcp_syn_linear_timeouts : 0)
-    const expired = t.userTimeout > 0 && t.state === TCP_SYN_SENT ? timedOut(t, 0, t.userTimeout) || t.retransmits >= retries : t.retransmits >= retries
+    const retries = (t.tuning.synRetries > 0 ? t.tuning.synRetries : sysctl.tcp_syn_retries) + (t.state === TCP_SYN_SENT ? sysctl.tcp_syn_linear_timeouts : 0)
+    const expired = t.tuning.userTimeout > 0 && t.state === TCP_SYN_SENT ? timedOut(t, 0, t.tuning.userTimeout) || t.retransmits >= retries : t.retransmits >= retries
     if (expired) {
       writeError(t)
       return true
@@ -89,7 +89,7 @@ function writeTimeout(t: Tcb): boolean {
     const alive = t.rto < sysctl.tcp_rto_max_ms * 1000
     retries = orphanRetries(t, alive)
   }
-  if (timedOut(t, retries, t.userTimeout)) {
+  if (timedOut(t, retries, t.tuning.userTimeout)) {
     writeError(t)
     return true
   }
@@ -154,7 +154,7 @@ function probeTimeout(t: Tcb): void {
   }
   const sysctl = t.stack.sysctl
   if (t.probesOut === 0) t.probeStart = t.tcp.nowMs()
-  else if (t.userTimeout > 0 && ((t.tcp.nowMs() - t.probeStart) | 0) >= t.userTimeout) {
+  else if (t.tuning.userTimeout > 0 && ((t.tcp.nowMs() - t.probeStart) | 0) >= t.tuning.userTimeout) {
     writeError(t)
     return
   }
@@ -215,7 +215,7 @@ function keepFired(t: Tcb): void {
     startKeep(t, keepIdle(t) - quiet)
     return
   }
-  const tooLong = t.userTimeout > 0 ? quiet >= t.userTimeout * 1000 && t.probesOut > 0 : t.probesOut >= keepProbes(t)
+  const tooLong = t.tuning.userTimeout > 0 ? quiet >= t.tuning.userTimeout * 1000 && t.probesOut > 0 : t.probesOut >= keepProbes(t)
   if (tooLong) {
     sendActiveReset(t)
     writeError(t)

@@ -97,8 +97,8 @@ export function stopKeep(t: Tcb): void {
   if (t.keepTimer !== null) t.stack.clock.stop(t.keepTimer)
 }
 
-export const keepIdle = (t: Tcb): Micros => (t.keepIdle > 0 ? t.keepIdle : t.stack.sysctl.tcp_keepalive_time) * 1000000
+export const keepIdle = (t: Tcb): Micros => (t.tuning.keepIdle > 0 ? t.tuning.keepIdle : t.stack.sysctl.tcp_keepalive_time) * 1000000
 export const keepInterval = (t: Tcb): Micros =>
-  (t.keepInterval > 0 ? t.keepInterval : t.stack.sysctl.tcp_keepalive_intvl) * 1000000
-export const keepProbes = (t: Tcb): number => (t.keepCount > 0 ? t.keepCount : t.stack.sysctl.tcp_keepalive_probes)
+  (t.tuning.keepInterval > 0 ? t.tuning.keepInterval : t.stack.sysctl.tcp_keepalive_intvl) * 1000000
+export const keepProbes = (t: Tcb): number => (t.tuning.keepCount > 0 ? t.tuning.keepCount : t.stack.sysctl.tcp_keepalive_probes)
 

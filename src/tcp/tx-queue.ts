@@ -40,7 +40,6 @@ export function unlinkSegment(t: Tcb, segment: TxSegment): void {
   if (segment.timed) leaveTimed(t, segment)
   const r = t.recovery
   if (r !== null) {
-    if (r.lostHint === segment) r.lostHint = null
     if (r.retransmitHint === segment) r.retransmitHint = null
     if (r.highestSack === segment) r.highestSack = previousSent(segment)
   }
@@ -65,7 +64,7 @@ export function purgeQueue(t: Tcb): void {
   }
   t.txHead = t.txTail = t.sendHead = t.firstSent = t.lastSent = null
   t.packetsOut = t.sackedOut = t.lostOut = t.retransOut = 0
-  if (t.recovery !== null) t.recovery.highestSack = t.recovery.lostHint = t.recovery.retransmitHint = null
+  if (t.recovery !== null) t.recovery.highestSack = t.recovery.retransmitHint = null
 }
 
 /** Moves the segment to the end of the list ordered by time of transmission. */

@@ -89,7 +89,6 @@ export class TcpUser {
     if (t.state !== TCP_LISTEN || t.queue === null) return -EINVAL
     const child = t.queue.shift()
     if (child === null) return -EAGAIN
-    child.listener = null
     return child
   }
 
@@ -223,7 +222,7 @@ export class TcpUser {
     while (taken < length) {
       let segment = t.sendHead === null ? null : t.txTail
       if (segment === null || segment.bytes >= goal || segment.endOfRecord || segment.count >= 15) {
-        if (t.wmemQueued >= t.sndbuf || (t.notsentLowat > 0 && diff(t.snd.writeSeq, t.snd.nxt) >= t.notsentLowat)) break
+        if (t.wmemQueued >= t.sndbuf || (t.tuning.notsentLowat > 0 && diff(t.snd.writeSeq, t.snd.nxt) >= t.tuning.notsentLowat)) break
         segment = appendSegment(t, 0)
       } else if (t.wmemQueued >= t.sndbuf) break
       const want = Math.min(length - taken, goal - segment.bytes)
@@ -336,7 +335,7 @@ export class TcpUser {
   /** Nobody owns it any more: how long the protocol may go on alone. */
   #orphaned(t: Tcb): void {
     if (t.state !== TCP_FIN_WAIT2) return
-    if (t.linger2 < 0) {
+    if (t.tuning.linger2 < 0) {
       t.stack.counters.TcpExtTCPAbortOnLinger++
       sendActiveReset(t)
       connectionDone(t)
@@ -374,7 +373,7 @@ export class TcpUser {
       const queued = t.rcvHead === null ? 0 : diff(t.rcv.nxt, t.rcv.copiedSeq)
       if (queued > 0 && (queued >= t.rcvLowat || t.rmemAlloc >= t.rcvbuf || receiveWindow(t) <= t.rcv.mss)) mask |= POLLIN | POLLRDNORM
       if ((t.shutdownMask & SEND_SHUTDOWN) === 0) {
-        if (isWritable(t) && !(t.notsentLowat > 0 && diff(t.snd.writeSeq, t.snd.nxt) >= t.notsentLowat)) mask |= POLLOUT | POLLWRNORM
+        if (isWritable(t) && !(t.tuning.notsentLowat > 0 && diff(t.snd.writeSeq, t.snd.nxt) >= t.tuning.notsentLowat)) mask |= POLLOUT | POLLWRNORM
         else t.opt |= OPT_NOSPACE
       } else mask |= POLLOUT | POLLWRNORM
       if ((t.urgData & URG_VALID) !== 0) mask |= POLLPRI

@@ -121,7 +121,7 @@ export function growWindow(t: Tcb, length: number, memory: number): void {
 export function initBufferSpace(t: Tcb, nowUs: number): void {
   const rcv = t.rcv
   const most = fullSpace(t)
-  rcv.spaceTime = nowUs
+  rcv.spaceTime = nowUs | 0
   rcv.spaceSeq = rcv.copiedSeq
   rcv.spaceBytes = Math.min(rcv.wnd, INIT_RCV_SEGMENTS * rcv.advMss)
   if (rcv.windowClamp >= most) {
@@ -136,15 +136,16 @@ const INIT_RCV_SEGMENTS = 10
 /** Grows the buffer by what the program copied in the last round trip (dynamic right-sizing, tcp_rcv_space_adjust). */
 export function adjustReceiveSpace(t: Tcb, nowUs: number): void {
   const rcv = t.rcv
-  const elapsed = nowUs - rcv.spaceTime
-  if (rcv.rttUs === 0 || elapsed < rcv.rttUs >> 3) return
+  const elapsed = ((nowUs | 0) - rcv.spaceTime) | 0
+  // Times wrap after 71 minutes: a negative distance is a long one.
+  if (rcv.rttUs === 0 || (elapsed >= 0 && elapsed < rcv.rttUs >> 3)) return
   const copied = diff(rcv.copiedSeq, rcv.spaceSeq)
   if (copied > rcv.spaceBytes) {
     if (t.stack.sysctl.tcp_moderate_rcvbuf !== 0 && !t.isFlag(SF_RCVBUF_LOCK)) growReceiveBuffer(t, copied)
     rcv.spaceBytes = copied
   }
   rcv.spaceSeq = rcv.copiedSeq
-  rcv.spaceTime = nowUs
+  rcv.spaceTime = nowUs | 0
 }
 
 function growReceiveBuffer(t: Tcb, copied: number): void {
@@ -171,12 +172,13 @@ function receiverRtt(t: Tcb, sampleUs: number, windowSample: boolean): void {
 /** Measures by the time a full window takes to arrive; needs no timestamps (tcp_rcv_rtt_measure). */
 export function measureRttByWindow(t: Tcb, nowUs: number): void {
   const rcv = t.rcv
-  if (rcv.rttTime !== 0) {
+  if (rcv.rttStarted) {
     if (diff(rcv.nxt, rcv.rttSeq) < 0) return
-    receiverRtt(t, Math.min(nowUs - rcv.rttTime, 0x7ffffff), true)
+    receiverRtt(t, Math.min(((nowUs | 0) - rcv.rttTime) & 0x7fffffff, 0x7ffffff), true)
   }
   rcv.rttSeq = (rcv.nxt + rcv.wnd) | 0
-  rcv.rttTime = nowUs
+  rcv.rttTime = nowUs | 0
+  rcv.rttStarted = true
 }
 
 /** Measures by an echoed timestamp of a full segment (tcp_rcv_rtt_measure_ts). */

@@ -3,10 +3,9 @@
  * datagrams on their way charged to SO_SNDBUF. Behaviour of udp(7), ip(7) and net/ipv4/udp.c, datagram.c.
  */
 import * as ip4 from '../addr/ip4.ts'
-import { CSUM_NONE, CSUM_PARTIAL, FRAME, HEADROOM, type Packet, type PacketOwner, copy } from '../buf/packet.ts'
+import { CSUM_NONE, CSUM_PARTIAL, copy, FRAME, HEADROOM, type Packet, type PacketOwner } from '../buf/packet.ts'
 import type { Dst } from '../ip/dst.ts'
 import { IPPROTO_UDP } from '../ip/transport.ts'
-import { RTN_BROADCAST } from '../stack/route.ts'
 import { AF_INET, AF_UNSPEC, type SockAddr } from '../sock/address.ts'
 import {
   FIONREAD,
@@ -54,6 +53,7 @@ import {
   POLLWRBAND,
   POLLWRNORM,
 } from '../sock/wait-queue.ts'
+import { RTN_BROADCAST } from '../stack/route.ts'
 import {
   EACCES,
   EAFNOSUPPORT,
@@ -281,7 +281,8 @@ export class UdpSock extends Sock implements PacketOwner {
     }
     if (dst.type === RTN_BROADCAST && !this.isFlag(SF_BROADCAST)) return -EACCES
     if ((flags & (MSG_DONTROUTE | MSG_PROBE | MSG_CONFIRM)) !== 0 || this.isFlag(SF_DONTROUTE)) {
-      if (dst.gateway !== 0 && ((flags & MSG_DONTROUTE) !== 0 || this.isFlag(SF_DONTROUTE))) return this.#noRoute(-ENETUNREACH)
+      if (dst.gateway !== 0 && ((flags & MSG_DONTROUTE) !== 0 || this.isFlag(SF_DONTROUTE)))
+        return this.#noRoute(-ENETUNREACH)
       if ((flags & MSG_CONFIRM) !== 0) dst.confirm()
       if ((flags & MSG_PROBE) !== 0) return length
     }

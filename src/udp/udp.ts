@@ -3,15 +3,15 @@
  * (net/ipv4/udp.c). Here is the protocol: input, demultiplexing, errors. The socket is in udp-sock.ts.
  */
 import * as ip4 from '../addr/ip4.ts'
+import { sumPacket } from '../buf/checksum.ts'
 import { CSUM_NONE, PACKET_HOST, type Packet } from '../buf/packet.ts'
-import { sumFrom } from '../link/gso.ts'
+import { IPPROTO_UDP, type Transport } from '../ip/transport.ts'
+import { type PortBucket, PortTable, udpConflict } from '../sock/ports.ts'
+import { IP_PMTUDISC_DONT, SF_RECVERR, SF_REUSEPORT, TCP_ESTABLISHED } from '../sock/sock.ts'
+import { POLLERR } from '../sock/wait-queue.ts'
 import type { Interface } from '../stack/interface.ts'
 import { RTN_BROADCAST } from '../stack/route.ts'
 import type { Stack } from '../stack/stack.ts'
-import { IPPROTO_UDP, type Transport } from '../ip/transport.ts'
-import { IP_PMTUDISC_DONT, SF_RECVERR, SF_REUSEPORT, TCP_ESTABLISHED } from '../sock/sock.ts'
-import { PortTable, type PortBucket, udpConflict } from '../sock/ports.ts'
-import { POLLERR } from '../sock/wait-queue.ts'
 import { EHOSTUNREACH, EMSGSIZE, EPROTO } from '../sys/errno.ts'
 import { HalfSipHash } from '../sys/siphash.ts'
 import * as checksum from '../wire/checksum.ts'
@@ -58,7 +58,10 @@ export class Udp implements Transport {
     const sport = ports >>> 16
     const dport = ports & 0xffff
     const { saddr, daddr } = packet
-    if (ip4.isMulticast(daddr) || (packet.kind !== PACKET_HOST && this.stack.ipv4.addressType(daddr) === RTN_BROADCAST)) {
+    if (
+      ip4.isMulticast(daddr) ||
+      (packet.kind !== PACKET_HOST && this.stack.ipv4.addressType(daddr) === RTN_BROADCAST)
+    ) {
       this.#inputToMany(packet, sport, dport)
       return
     }
@@ -88,7 +91,7 @@ export class Udp implements Transport {
 
   #checksumOk(packet: Packet, length: number): boolean {
     const pseudo = checksum.pseudo4(packet.saddr, packet.daddr, IPPROTO_UDP, length)
-    if (checksum.fold(sumFrom(packet, packet.start, pseudo)) === 0xffff) return true
+    if (checksum.fold(sumPacket(packet, packet.start, pseudo)) === 0xffff) return true
     this.stack.counters.UdpInCsumErrors++
     this.stack.counters.UdpInErrors++
     this.stack.drop(packet, 'udp.checksum')

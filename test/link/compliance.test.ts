@@ -1,7 +1,20 @@
-import { Hub, Loopback, Switch, Tap, Tun, cable, capture, impair, sniff } from '../../src/link/index.ts'
-import { MemorySink, PcapngWriter, type Link, F_WIRE } from '../../src/link/index.ts'
-import { Random } from '../../src/sys/random.ts'
 import type { PacketPool } from '../../src/buf/pool.ts'
+import {
+  cable,
+  capture,
+  F_WIRE,
+  Hub,
+  impair,
+  type Link,
+  Loopback,
+  MemorySink,
+  PcapngWriter,
+  Switch,
+  sniff,
+  Tap,
+  Tun,
+} from '../../src/link/index.ts'
+import { Random } from '../../src/sys/random.ts'
 import { linkCompliance } from './compliance.ts'
 
 linkCompliance('cable', (clock) => ({ ends: cable(clock) }))

@@ -1,7 +1,7 @@
 /** What every link must do, called with every kind of link (src/link/link.ts is the contract). */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Packet, type PacketOwner } from '../../src/buf/packet.ts'
+import type { Packet, PacketOwner } from '../../src/buf/packet.ts'
 import { PacketPool } from '../../src/buf/pool.ts'
 import type { Link } from '../../src/link/link.ts'
 import { VirtualClock } from '../../src/sys/virtual-clock.ts'

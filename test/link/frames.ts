@@ -1,6 +1,6 @@
 /** Frames for link tests: Ethernet, IPv4 and TCP or UDP, with checksums as a sender leaves them. */
 import { CSUM_NONE, CSUM_PARTIAL, type Packet } from '../../src/buf/packet.ts'
-import { type PacketPool } from '../../src/buf/pool.ts'
+import type { PacketPool } from '../../src/buf/pool.ts'
 import { completeChecksum } from '../../src/link/gso.ts'
 import * as checksum from '../../src/wire/checksum.ts'
 import * as ethernet from '../../src/wire/ethernet.ts'

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CSUM_NONE, CSUM_PARTIAL, CSUM_VERIFIED, type Packet } from '../../src/buf/packet.ts'
 import { PacketPool } from '../../src/buf/pool.ts'
-import { completeChecksum, conform, linearize, segment, sumFrom } from '../../src/link/gso.ts'
 import { Gro } from '../../src/link/gro.ts'
+import { completeChecksum, conform, linearize, segment, sumFrom } from '../../src/link/gso.ts'
 import { F_ALL, F_CSUM, F_SG, F_TSO } from '../../src/link/link.ts'
 import { Random } from '../../src/sys/random.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
@@ -26,7 +26,14 @@ describe('software segmentation', () => {
       const pool = new PacketPool()
       const flags = tcp.ACK | tcp.PSH | tcp.FIN | tcp.CWR
       const seq = 0x7fffff00
-      const options = { payload: 10000, gsoSize: 1448, seq, flags, id: 0xfffe, ...(slices === undefined ? {} : { slices }) }
+      const options = {
+        payload: 10000,
+        gsoSize: 1448,
+        seq,
+        flags,
+        id: 0xfffe,
+        ...(slices === undefined ? {} : { slices }),
+      }
       const parts = cut(tcpFrame(pool, options))
       assert.equal(parts.length, 7)
       let at = 0
@@ -102,7 +109,11 @@ describe('software segmentation', () => {
 
   test('what cannot be cut (no offsets, not TCP or UDP): dropped, nothing leaks', () => {
     const pool = new PacketPool()
-    for (const spoil of [(p: Packet) => (p.l4 = -1), (p: Packet) => (p.protocol = 1), (p: Packet) => (p.bytes[p.l3] = 0x65)]) {
+    for (const spoil of [
+      (p: Packet) => (p.l4 = -1),
+      (p: Packet) => (p.protocol = 1),
+      (p: Packet) => (p.bytes[p.l3] = 0x65),
+    ]) {
       const packet = tcpFrame(pool, { payload: 5000, gsoSize: 1448 })
       spoil(packet)
       assert.equal(cut(packet).length, 0)
@@ -181,7 +192,9 @@ const atNetwork = (p: Packet): Packet => {
 }
 
 const stream = (pool: PacketPool, count: number, size: number, more: object = {}): Packet[] =>
-  Array.from({ length: count }, (_, i) => atNetwork(tcpFrame(pool, { payload: size, seq: i * size, id: 1 + i, ...more })))
+  Array.from({ length: count }, (_, i) =>
+    atNetwork(tcpFrame(pool, { payload: size, seq: i * size, id: 1 + i, ...more })),
+  )
 
 describe('receive offload', () => {
   test('merged and cut again: identical bytes, for any sizes and slices', () => {
@@ -190,7 +203,13 @@ describe('receive offload', () => {
       const pool = new PacketPool()
       const payload = 2000 + random.below(40000)
       const gsoSize = 500 + random.below(1500)
-      const packet = tcpFrame(pool, { payload, gsoSize, slices: 1 + random.below(16), flags: tcp.ACK | tcp.PSH, id: random.below(65536) })
+      const packet = tcpFrame(pool, {
+        payload,
+        gsoSize,
+        slices: 1 + random.below(16),
+        flags: tcp.ACK | tcp.PSH,
+        id: random.below(65536),
+      })
       const wire = cut(packet)
       const bytes = wire.map((p) => p.toBytes())
       const again: Uint8Array[] = []
@@ -318,8 +337,11 @@ describe('receive offload', () => {
     const pool = new PacketPool()
     for (let round = 0; round < 2000; round++) {
       const bytes = tcpFrame(pool, { payload: random.below(80), seq: 0 }).toBytes()
-      const frame = random.chance(0.5) ? bytes.subarray(0, 14 + random.below(bytes.length - 14)) : Uint8Array.of(...bytes, 0, 0)
-      for (let flips = random.below(4); flips > 0; flips--) frame[14 + random.below(frame.length - 14)] = random.below(256)
+      const frame = random.chance(0.5)
+        ? bytes.subarray(0, 14 + random.below(bytes.length - 14))
+        : Uint8Array.of(...bytes, 0, 0)
+      for (let flips = random.below(4); flips > 0; flips--)
+        frame[14 + random.below(frame.length - 14)] = random.below(256)
       const [out, ...rest] = merge([received(pool, frame)])
       assert.equal(rest.length, 0)
       assert.deepEqual(out?.toBytes(), frame)

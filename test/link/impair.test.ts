@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { CSUM_NONE, type Packet } from '../../src/buf/packet.ts'
 import { PacketPool } from '../../src/buf/pool.ts'
 import { cable } from '../../src/link/cable.ts'
-import { impair, type ImpairedLink, type ImpairOptions } from '../../src/link/impair.ts'
+import { type ImpairedLink, type ImpairOptions, impair } from '../../src/link/impair.ts'
 import { parseImpairSpec } from '../../src/link/impair-spec.ts'
 import type { Link } from '../../src/link/link.ts'
 import { Random } from '../../src/sys/random.ts'
@@ -56,7 +56,10 @@ describe('impairment: delay', () => {
     const bench = new Bench({ delayMs: 20 })
     bench.send(100, 1000)
     bench.finish()
-    assert.deepEqual(bench.times, Array.from({ length: 100 }, (_, i) => 20000 + i * 1000))
+    assert.deepEqual(
+      bench.times,
+      Array.from({ length: 100 }, (_, i) => 20000 + i * 1000),
+    )
     assert.ok(isSorted(bench.numbers))
   })
 
@@ -86,7 +89,8 @@ describe('impairment: delay', () => {
         bench.send(1, 200)
       }
       bench.finish()
-      for (const [i, n] of bench.numbers.entries()) delays.push(((bench.times[i] as number) - (sentAt[n] as number)) / 1000)
+      for (const [i, n] of bench.numbers.entries())
+        delays.push(((bench.times[i] as number) - (sentAt[n] as number)) / 1000)
       assert.equal(delays.length, N)
       assert.ok(Math.abs(mean(delays) - 50) < 0.2, `mean ${mean(delays)}`)
       // The Pareto of shape 3 has no fourth moment: its sampled deviation is a wide estimate.
@@ -139,7 +143,8 @@ describe('impairment: loss', () => {
     const lost = N - bench.numbers.length
     assert.ok(Math.abs(lost / N - 0.01 / 0.26) < 0.008, `${lost}`)
     let bursts = 0
-    for (let i = 1; i < bench.numbers.length; i++) if ((bench.numbers[i] as number) - (bench.numbers[i - 1] as number) > 1) bursts++
+    for (let i = 1; i < bench.numbers.length; i++)
+      if ((bench.numbers[i] as number) - (bench.numbers[i - 1] as number) > 1) bursts++
     assert.ok(Math.abs(lost / bursts - 4) < 0.8, `mean burst ${lost / bursts}`)
     assert.equal(bench.link.stats.egress.burst, lost)
   })
@@ -296,7 +301,10 @@ describe('impairment: rate, queue, MTU, partition', () => {
     bench.link.set({})
     bench.send(10)
     bench.finish()
-    assert.deepEqual(bench.numbers, Array.from({ length: 20 }, (_, i) => i))
+    assert.deepEqual(
+      bench.numbers,
+      Array.from({ length: 20 }, (_, i) => i),
+    )
     const now = bench.clock.now()
     bench.send(1)
     bench.clock.settle()
@@ -355,23 +363,28 @@ describe('impairment in words', () => {
       },
       seed: 7,
     })
-    assert.deepEqual(parseImpairSpec('delay=500us, distribution=normal,unordered,burst=1%:25%,drop=3:5,queue=64kb,mtu=576,direction=both'), {
-      options: Object.fromEntries(
-        ['egress', 'ingress'].map((way) => [
-          way,
-          {
-            delayMs: 0.5,
-            distribution: 'normal',
-            unordered: true,
-            burst: { enter: 0.01, leave: 0.25, lossBad: 1, lossGood: 0 },
-            dropNth: [3, 5],
-            queueBytes: 65536,
-            mtu: 576,
-          },
-        ]),
+    assert.deepEqual(
+      parseImpairSpec(
+        'delay=500us, distribution=normal,unordered,burst=1%:25%,drop=3:5,queue=64kb,mtu=576,direction=both',
       ),
-      seed: undefined,
-    })
+      {
+        options: Object.fromEntries(
+          ['egress', 'ingress'].map((way) => [
+            way,
+            {
+              delayMs: 0.5,
+              distribution: 'normal',
+              unordered: true,
+              burst: { enter: 0.01, leave: 0.25, lossBad: 1, lossGood: 0 },
+              dropNth: [3, 5],
+              queueBytes: 65536,
+              mtu: 576,
+            },
+          ]),
+        ),
+        seed: undefined,
+      },
+    )
     assert.deepEqual(parseImpairSpec(''), { options: {}, seed: undefined })
     assert.deepEqual(parseImpairSpec('down,direction=in').options, { ingress: { down: true } })
   })

@@ -7,8 +7,16 @@ import { describe, test } from 'node:test'
 import { PacketPool } from '../../src/buf/pool.ts'
 import { cable } from '../../src/link/cable.ts'
 import { impair } from '../../src/link/impair.ts'
+import {
+  DIRECTION_IN,
+  DIRECTION_OUT,
+  LINKTYPE_ETHERNET,
+  LINKTYPE_RAW,
+  MemorySink,
+  PcapngWriter,
+  PcapWriter,
+} from '../../src/link/pcap.ts'
 import { CaptureReader, MAX_INTERFACES } from '../../src/link/pcap-reader.ts'
-import { DIRECTION_IN, DIRECTION_OUT, LINKTYPE_ETHERNET, LINKTYPE_RAW, MemorySink, PcapngWriter, PcapWriter } from '../../src/link/pcap.ts'
 import { capture, sniff } from '../../src/link/sniffer.ts'
 import { Random } from '../../src/sys/random.ts'
 import { DEFAULT_EPOCH, VirtualClock } from '../../src/sys/virtual-clock.ts'
@@ -103,14 +111,27 @@ describe('pcapng', () => {
     for (const little of [true, false]) {
       const file = concat(
         section(little),
-        block(little, 1, [u16(little, 1), u16(little, 0), u32(little, 0), option(little, 9, [9]), option(little, 0, [])]),
+        block(little, 1, [
+          u16(little, 1),
+          u16(little, 0),
+          u32(little, 0),
+          option(little, 9, [9]),
+          option(little, 0, []),
+        ]),
         block(little, 0x0bad, [u32(little, 1)]),
         // 1767225600.123456789 s in nanoseconds is 0x18867d86_8c8fcd15.
         block(little, 6, [...nanoseconds(little, 1767225600123456789n), u32(little, 3), u32(little, 9), [1, 2, 3, 0]]),
         block(little, 3, [u32(little, 2), [4, 5, 0, 0]]),
         section(!little),
         block(!little, 1, [u16(!little, 101), u16(!little, 0), u32(!little, 0)]),
-        block(!little, 6, [u32(!little, 0), u32(!little, 0), u32(!little, 5), u32(!little, 1), u32(!little, 1), [6, 0, 0, 0]]),
+        block(!little, 6, [
+          u32(!little, 0),
+          u32(!little, 0),
+          u32(!little, 5),
+          u32(!little, 1),
+          u32(!little, 1),
+          [6, 0, 0, 0],
+        ]),
       )
       const { packets, error } = read(file)
       assert.equal(error, null)
@@ -151,7 +172,12 @@ describe('classic pcap', () => {
         [0xa1b2c3d4, 250000],
         [0xa1b23c4d, 250000000],
       ] as const) {
-        const header = [u32(little, magic), u16(little, 2), u16(little, 4), ...[0, 0, 65535, 1].map((n) => u32(little, n))]
+        const header = [
+          u32(little, magic),
+          u16(little, 2),
+          u16(little, 4),
+          ...[0, 0, 65535, 1].map((n) => u32(little, n)),
+        ]
         const record = [...[7, fraction, 2, 9].map((n) => u32(little, n)), [1, 2]]
         const { packets, error } = read(concat(...[...header, ...record].map((b) => Uint8Array.from(b))))
         assert.equal(error, null)
@@ -237,16 +263,28 @@ describe('tshark', () => {
     try {
       const file = join(directory, 'x.pcapng')
       writeFileSync(file, makeCapture())
-      const fields = ['frame.interface_name', 'frame.packet_flags_direction', 'frame.time_epoch', 'frame.len', 'frame.comment']
+      const fields = [
+        'frame.interface_name',
+        'frame.packet_flags_direction',
+        'frame.time_epoch',
+        'frame.len',
+        'frame.comment',
+      ]
       const checks = ['ip', 'tcp', 'udp'].flatMap((protocol) => ['-o', `${protocol}.check_checksum:TRUE`])
       const sums = ['ip.checksum.status', 'tcp.checksum.status', 'udp.checksum.status', '_ws.malformed']
       const shown = [...fields, ...sums].flatMap((field) => ['-e', field])
       const result = spawnSync('tshark', ['-r', file, ...checks, '-T', 'fields', ...shown], { encoding: 'utf8' })
       assert.equal(result.status, 0, result.stderr)
-      const rows = result.stdout.trimEnd().split('\n').map((line) => line.split('\t'))
+      const rows = result.stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split('\t'))
       assert.equal(rows.length, 10)
       const dropped = rows[2] ?? []
-      assert.deepEqual([dropped[0], Number(dropped[1]), ...dropped.slice(2, 5)], ['wire', 2, '1767225600.000000000', '166', 'impair.nth'])
+      assert.deepEqual(
+        [dropped[0], Number(dropped[1]), ...dropped.slice(2, 5)],
+        ['wire', 2, '1767225600.000000000', '166', 'impair.nth'],
+      )
       for (const row of rows) {
         // 1 is "Good".
         assert.equal(row[5], '1')
@@ -275,7 +313,12 @@ function u16(little: boolean, n: number): number[] {
 }
 
 function option(little: boolean, code: number, value: number[]): number[] {
-  return [...u16(little, code), ...u16(little, value.length), ...value, ...new Array((4 - (value.length & 3)) & 3).fill(0)]
+  return [
+    ...u16(little, code),
+    ...u16(little, value.length),
+    ...value,
+    ...new Array((4 - (value.length & 3)) & 3).fill(0),
+  ]
 }
 
 function block(little: boolean, type: number, parts: number[][]): Uint8Array {
@@ -285,7 +328,13 @@ function block(little: boolean, type: number, parts: number[][]): Uint8Array {
 }
 
 function section(little: boolean): Uint8Array {
-  return block(little, 0x0a0d0d0a, [u32(little, 0x1a2b3c4d), u16(little, 1), u16(little, 0), u32(little, -1), u32(little, -1)])
+  return block(little, 0x0a0d0d0a, [
+    u32(little, 0x1a2b3c4d),
+    u16(little, 1),
+    u16(little, 0),
+    u32(little, -1),
+    u32(little, -1),
+  ])
 }
 
 function nanoseconds(little: boolean, time: bigint): number[][] {
@@ -293,5 +342,12 @@ function nanoseconds(little: boolean, time: bigint): number[][] {
 }
 
 function enhanced(interfaceId: number, kept: number): Uint8Array {
-  return block(true, 6, [u32(true, interfaceId), u32(true, 0), u32(true, 0), u32(true, kept), u32(true, kept), [0, 0, 0, 0]])
+  return block(true, 6, [
+    u32(true, interfaceId),
+    u32(true, 0),
+    u32(true, 0),
+    u32(true, kept),
+    u32(true, kept),
+    [0, 0, 0, 0],
+  ])
 }

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CSUM_NONE } from '../../src/buf/packet.ts'
 import { PacketPool } from '../../src/buf/pool.ts'
-import { F_WIRE } from '../../src/link/link.ts'
-import { Hub } from '../../src/link/hub.ts'
-import { MAC_TABLE_SIZE, Switch } from '../../src/link/switch.ts'
 import type { Fabric, Port } from '../../src/link/fabric.ts'
+import { Hub } from '../../src/link/hub.ts'
+import { F_WIRE } from '../../src/link/link.ts'
 import { LINK_QUEUE } from '../../src/link/queue.ts'
+import { MAC_TABLE_SIZE, Switch } from '../../src/link/switch.ts'
 import { VirtualClock } from '../../src/sys/virtual-clock.ts'
 import { BROADCAST, checksumsAreRight, mac, tcpFrame, udpFrame } from './frames.ts'
 
@@ -203,7 +203,8 @@ describe('learning switch', () => {
 
   test('one port floods the queue: it fills its own share only', () => {
     const l = lan(3)
-    for (let i = 0; i < LINK_QUEUE + 10; i++) l.ports[0]?.send(udpFrame(l.pool, { from: mac(1), to: mac(3), payload: 1 }))
+    for (let i = 0; i < LINK_QUEUE + 10; i++)
+      l.ports[0]?.send(udpFrame(l.pool, { from: mac(1), to: mac(3), payload: 1 }))
     assert.equal(l.ports[0]?.stats.rxDropped, 10)
     assert.equal(l.ports[1]?.send(udpFrame(l.pool, { from: mac(2), to: mac(3) })), true)
     l.clock.settle()

@@ -15,7 +15,15 @@ function bench(): { clock: VirtualClock; log: string[]; timer: (name: string) =>
 describe('timers', () => {
   test('several timers: fire by time, and at one instant in the order in which they were started', () => {
     const { clock, log, timer } = bench()
-    for (const [name, at] of [['a', 30], ['b', 10], ['c', 20], ['d', 10], ['e', 30], ['f', 10]] as const) clock.start(timer(name), at)
+    for (const [name, at] of [
+      ['a', 30],
+      ['b', 10],
+      ['c', 20],
+      ['d', 10],
+      ['e', 30],
+      ['f', 10],
+    ] as const)
+      clock.start(timer(name), at)
     clock.runUntilSync(100)
     assert.deepEqual(log, ['b@10', 'd@10', 'f@10', 'c@20', 'a@30', 'e@30'])
     assert.equal(clock.now(), 100)
@@ -54,7 +62,10 @@ describe('timers', () => {
       const sort = (list: [number, number][]) => list.map(([due, n]) => due * 100 + n).sort((a, b) => a - b)
       const fired = log.map((line) => line.split('@').map(Number).reverse() as [number, number])
       assert.deepEqual(sort(fired), sort(expected), `seed ${seed}`)
-      assert.ok(fired.every(([due], i) => i === 0 || due >= (fired[i - 1] as [number, number])[0]), `seed ${seed}`)
+      assert.ok(
+        fired.every(([due], i) => i === 0 || due >= (fired[i - 1] as [number, number])[0]),
+        `seed ${seed}`,
+      )
     }
   })
 
@@ -194,7 +205,8 @@ describe('virtual time', () => {
 
   test('a program that waits: goes on at the instant its timer fires', async () => {
     const clock = new VirtualClock()
-    const wait = (at: number) => new Promise<number>((resolve) => clock.start(new FunctionTimer((now) => resolve(now)), at))
+    const wait = (at: number) =>
+      new Promise<number>((resolve) => clock.start(new FunctionTimer((now) => resolve(now)), at))
     const program = async () => [await wait(1e9), await wait(3e9), clock.now()]
     assert.deepEqual(await clock.runUntil(program()), [1e9, 3e9, 3e9])
   })

@@ -38,7 +38,10 @@ describe('seeded chance', () => {
       const digit = random.below(10)
       counts[digit] = (counts[digit] as number) + 1
     }
-    assert.ok(counts.every((n) => Math.abs(n - 10000) < 400), counts.join())
+    assert.ok(
+      counts.every((n) => Math.abs(n - 10000) < 400),
+      counts.join(),
+    )
     let sum = 0
     let hits = 0
     for (let i = 0; i < 100000; i++) {
@@ -74,8 +77,13 @@ describe('HalfSipHash-2-4', () => {
   })
 
   test('the plain version against the published vectors for the shortest inputs (vectors.h of the reference)', () => {
-    const tags = [0, 1, 2, 3].map((n) => plainHalfSipHash(0x03020100, 0x07060504, [], Uint8Array.of(0, 1, 2).subarray(0, n)))
-    assert.deepEqual(tags, [0x5b9f35a9, 0xb85a4727, 0x03a662fa, 0x04e7fe8a].map((n) => n | 0))
+    const tags = [0, 1, 2, 3].map((n) =>
+      plainHalfSipHash(0x03020100, 0x07060504, [], Uint8Array.of(0, 1, 2).subarray(0, n)),
+    )
+    assert.deepEqual(
+      tags,
+      [0x5b9f35a9, 0xb85a4727, 0x03a662fa, 0x04e7fe8a].map((n) => n | 0),
+    )
   })
 
   test('one bit of input or key changed: half of the output bits change', () => {
@@ -107,7 +115,12 @@ function sfc32(a: bigint, b: bigint, c: bigint): () => number {
 }
 
 /** Words, then up to three bytes more. */
-function plainHalfSipHash(k0: number, k1: number, words: readonly number[], tail: Uint8Array = new Uint8Array(0)): number {
+function plainHalfSipHash(
+  k0: number,
+  k1: number,
+  words: readonly number[],
+  tail: Uint8Array = new Uint8Array(0),
+): number {
   const M = 0xffffffffn
   const u = (n: number) => BigInt(n >>> 0)
   const rotate = (x: bigint, n: bigint) => ((x << n) | (x >> (32n - n))) & M

@@ -1,0 +1,152 @@
+/** The sockets of a host as rows: what `ss`, `netstat` and the lab show of them (sock_diag(7)). */
+
+import { SIOCINQ, SIOCOUTQ } from '../sock/constants.ts'
+import {
+  type Sock,
+  TCP_CLOSE,
+  TCP_CLOSE_WAIT,
+  TCP_CLOSING,
+  TCP_ESTABLISHED,
+  TCP_FIN_WAIT1,
+  TCP_FIN_WAIT2,
+  TCP_LAST_ACK,
+  TCP_LISTEN,
+  TCP_NEW_SYN_RECV,
+  TCP_SYN_RECV,
+  TCP_SYN_SENT,
+  TCP_TIME_WAIT,
+} from '../sock/sock.ts'
+import { SocketFile } from '../socket/socket-file.ts'
+import { Tcb } from '../tcp/tcb.ts'
+import { TimeWait } from '../tcp/timewait.ts'
+import type { Host } from './host.ts'
+
+/** A process that has a socket open. */
+export interface SocketHolder {
+  readonly name: string
+  readonly pid: number
+  readonly fd: number
+}
+
+/** One socket. */
+export interface SocketRow {
+  readonly netid: 'tcp' | 'udp'
+  /** Linux's number (TCP_ESTABLISHED, …) and the name `ss` gives it. */
+  readonly state: number
+  readonly stateName: string
+  /** For a listener: connections to be accepted, and the backlog. */
+  readonly recvQ: number
+  readonly sendQ: number
+  /** Addresses as int32, ports; 0 is any. */
+  readonly localAddress: number
+  readonly localPort: number
+  readonly remoteAddress: number
+  readonly remotePort: number
+  /** Name of the device it is bound to, or ''. */
+  readonly device: string
+  readonly holders: readonly SocketHolder[]
+}
+
+/** The name of a state as `ss` prints it. */
+export function stateName(state: number): string {
+  switch (state) {
+    case TCP_ESTABLISHED:
+      return 'ESTAB'
+    case TCP_SYN_SENT:
+      return 'SYN-SENT'
+    case TCP_SYN_RECV:
+    case TCP_NEW_SYN_RECV:
+      return 'SYN-RECV'
+    case TCP_FIN_WAIT1:
+      return 'FIN-WAIT-1'
+    case TCP_FIN_WAIT2:
+      return 'FIN-WAIT-2'
+    case TCP_TIME_WAIT:
+      return 'TIME-WAIT'
+    case TCP_CLOSE_WAIT:
+      return 'CLOSE-WAIT'
+    case TCP_LAST_ACK:
+      return 'LAST-ACK'
+    case TCP_LISTEN:
+      return 'LISTEN'
+    case TCP_CLOSING:
+      return 'CLOSING'
+    default:
+      return 'UNCONN'
+  }
+}
+
+/** All UDP sockets with a port and all TCP connections and listeners, listeners first, else in order of making. */
+export function socketRows(host: Host): SocketRow[] {
+  const holders = socketHolders(host)
+  const rows: SocketRow[] = []
+  for (const sock of host.udp.sockets) {
+    if (sock.localPort === 0) continue
+    rows.push(rowOf(host, 'udp', sock, sock.state, sock.rmemAlloc, sock.wmemQueued, holders))
+  }
+  const listeners: SocketRow[] = []
+  const others: SocketRow[] = []
+  for (const t of host.tcp.sockets) {
+    if (t.state === TCP_CLOSE) continue
+    if (t.state === TCP_LISTEN) {
+      listeners.push(rowOf(host, 'tcp', t, t.state, t.queue?.length ?? 0, t.queue?.backlog ?? 0, holders))
+    } else
+      others.push(
+        rowOf(host, 'tcp', t, t.state, Math.max(t.ioctl(SIOCINQ), 0), Math.max(t.ioctl(SIOCOUTQ), 0), holders),
+      )
+  }
+  for (const connection of host.tcp.table.values()) {
+    if (connection instanceof Tcb) continue
+    const isTimeWait = connection instanceof TimeWait
+    const state = isTimeWait ? connection.substate : TCP_SYN_RECV
+    others.push({
+      netid: 'tcp',
+      state,
+      stateName: stateName(state),
+      recvQ: 0,
+      sendQ: 0,
+      localAddress: isTimeWait ? connection.localAddress : connection.local,
+      localPort: connection.localPort,
+      remoteAddress: isTimeWait ? connection.remoteAddress : connection.remote,
+      remotePort: connection.remotePort,
+      device: '',
+      holders: [],
+    })
+  }
+  return [...rows, ...listeners, ...others]
+}
+
+type Holders = ReadonlyMap<Sock, SocketHolder[]>
+
+// biome-ignore format: one line
+function rowOf(host: Host, netid: 'tcp' | 'udp', sock: Sock, state: number, recvQ: number, sendQ: number, holders: Holders): SocketRow {
+  const { localAddress, localPort, remoteAddress, remotePort } = sock
+  return {
+    netid,
+    state,
+    stateName: stateName(state),
+    recvQ,
+    sendQ,
+    localAddress,
+    localPort,
+    remoteAddress,
+    remotePort,
+    device: host.stack.interfaceByIndex(sock.boundInterface)?.name ?? '',
+    holders: holders.get(sock) ?? [],
+  }
+}
+
+/** Who has each socket open, by process id and descriptor. */
+function socketHolders(host: Host): Map<Sock, SocketHolder[]> {
+  const holders = new Map<Sock, SocketHolder[]>()
+  for (const process of host.processes.values()) {
+    for (const [fd, file] of process.files.entries()) {
+      if (!(file instanceof SocketFile)) continue
+      const holder = { name: process.name, pid: process.pid, fd }
+      const list = holders.get(file.sock)
+      if (list === undefined) holders.set(file.sock, [holder])
+      else list.push(holder)
+    }
+  }
+  return holders
+}

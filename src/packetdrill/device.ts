@@ -1,0 +1,57 @@
+/** The script's tun0: packets of IP, checksum and segmentation offload, and a queue that can be told to drop all. */
+import { CSUM_VERIFIED, type Packet, type PacketPool } from '../buf/packet.ts'
+import { F_CSUM, F_SG, F_TSO, type Link, type Medium } from '../link/link.ts'
+
+export class Device implements Link {
+  readonly medium: Medium = 'ip'
+  readonly mtu: number
+  readonly features: number = F_SG | F_CSUM | F_TSO
+  /** `tc qdisc … pfifo limit 0`: nothing gets out and the sender is told. */
+  isCongested = false
+  /** Sees what the stack sends. */
+  onSend: (bytes: Uint8Array) => void = () => {}
+  readonly #pool: PacketPool
+  #receive: ((packet: Packet) => void) | undefined
+
+  constructor(pool: PacketPool, mtu: number) {
+    this.#pool = pool
+    this.mtu = mtu
+  }
+
+  send(packet: Packet): boolean {
+    if (this.isCongested) {
+      packet.release()
+      return false
+    }
+    const bytes = packet.toBytes()
+    packet.release()
+    this.onSend(bytes)
+    return true
+  }
+
+  /**
+   * Hands `bytes` to the stack as one packet, with segments of `mss` bytes if that is not 0 (GRO); a packet longer than
+   * the MTU is one giant segment.
+   */
+  inject(bytes: Uint8Array, payload: number, mss: number): void {
+    const packet = this.#pool.fromBytes(bytes)
+    packet.csum = CSUM_VERIFIED
+    if (mss > 0 && payload > mss) {
+      packet.gsoSize = mss
+      packet.gsoSegments = Math.ceil(payload / mss)
+    } else if (bytes.length > 500) {
+      packet.gsoSize = payload
+      packet.gsoSegments = 1
+    }
+    if (this.#receive === undefined) packet.release()
+    else this.#receive(packet)
+  }
+
+  attach(receive: ((packet: Packet) => void) | undefined): void {
+    this.#receive = receive
+  }
+
+  close(): void {
+    this.#receive = undefined
+  }
+}

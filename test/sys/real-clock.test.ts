@@ -1,0 +1,122 @@
+/** The platform's clock: the only tests that let real time pass, a few milliseconds of it. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { describe, test } from 'node:test'
+import { RealClock } from '../../src/platform/clock.ts'
+import { platformRandom } from '../../src/platform/random.ts'
+import { turn } from '../../src/platform/turn.ts'
+import { FunctionTask, FunctionTimer } from '../../src/sys/clock.ts'
+
+const platformTimeout = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+describe('real clock', () => {
+  test('time: microseconds that never go back, and the date when the epoch is added', () => {
+    const clock = new RealClock()
+    let last = clock.now()
+    for (let i = 0; i < 10000; i++) {
+      const now = clock.now()
+      assert.ok(now >= last && Number.isInteger(now))
+      last = now
+    }
+    assert.ok(Math.abs(clock.epoch + clock.now() - Date.now() * 1000) < 100000)
+  })
+
+  test('timers: never early, in order, late ones at once', async () => {
+    const clock = new RealClock()
+    const log: string[] = []
+    const start = clock.now()
+    const done = new Promise<void>((resolve) => {
+      for (const [name, delay] of [
+        ['b', 2000],
+        ['c', 4500],
+        ['a', 300],
+        ['late', -5000],
+      ] as const)
+        clock.start(
+          new FunctionTimer((now) => {
+            assert.ok(now - start >= delay, `${name} after ${now - start} us`)
+            log.push(name)
+            if (name === 'c') resolve()
+          }),
+          start + delay,
+        )
+    })
+    clock.ref()
+    await done
+    clock.unref()
+    assert.deepEqual(log, ['late', 'a', 'b', 'c'])
+  })
+
+  test('tasks without end: timers and I/O of the platform still have their turn, and so have our timers', async () => {
+    const clock = new RealClock()
+    let stopped = false
+    let fired = false
+    let count = 0
+    clock.defer(new FunctionTask(() => (count++, !stopped)))
+    clock.start(new FunctionTimer(() => (fired = true)), clock.now() + 1000)
+    await platformTimeout(5)
+    await turn()
+    stopped = true
+    assert.ok(fired)
+    assert.ok(count > 100)
+  })
+
+  test('a program and a task that wake each other without end: the platform still has its turn', async () => {
+    const clock = new RealClock()
+    let stopped = false
+    let wake = (): void => {}
+    let rounds = 0
+    const task = new FunctionTask(() => {
+      clock.noteWakeup()
+      wake()
+      return false
+    })
+    const program = async () => {
+      for (; !stopped; rounds++) {
+        const woken = new Promise<void>((resolve) => {
+          wake = resolve
+        })
+        clock.defer(task)
+        await woken
+      }
+    }
+    const running = program()
+    await platformTimeout(5)
+    stopped = true
+    await running
+    assert.ok(rounds > 100)
+  })
+
+  /** What a program of its own says and ends with. */
+  const run = (body: string): string => {
+    const code = `import { RealClock } from './src/platform/clock.ts'
+        import { FunctionTask, FunctionTimer } from './src/sys/clock.ts'
+        const clock = new RealClock(); const at = (us, f) => clock.start(new FunctionTimer(f), clock.now() + us)
+        ${body}`
+    const result = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
+      encoding: 'utf8',
+      timeout: 20000,
+    })
+    return `${result.status} ${result.stdout}${result.stderr}`
+  }
+
+  test('a task that throws: the clock goes on with the others', () => {
+    const body = `process.on('uncaughtException', (error) => console.log(error.message))
+        clock.defer(new FunctionTask(() => { throw new Error('a bug') }))
+        clock.defer(new FunctionTask(() => { console.log('goes on'); return false }))`
+    assert.equal(run(body), '0 a bug\ngoes on\n')
+  })
+
+  test('process: ends while timers wait; stays as long as somebody holds a reference', () => {
+    assert.equal(run("at(60e6, () => console.log('fired'))"), '0 ')
+    assert.equal(run("clock.ref(); at(1000, () => { console.log('fired'); clock.unref() })"), '0 fired\n')
+    assert.throws(() => new RealClock().unref(), RangeError)
+  })
+
+  test('platform randomness: two generators differ', () => {
+    assert.notEqual(
+      `${platformRandom().int32()} ${platformRandom().int32()}`,
+      `${platformRandom().int32()} ${platformRandom().int32()}`,
+    )
+  })
+})
