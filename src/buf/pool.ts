@@ -105,6 +105,7 @@ export class PacketPool implements ChunkPool {
     p.kind = PACKET_HOST
     p.interface = null
     p.next = null
+    p.time = 0
     p.flags = 0
     p.mark = 0
     free.push(p)

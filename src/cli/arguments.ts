@@ -4,9 +4,17 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 /** Exit status of a command line that cannot be understood or names what is not there. */
 export const STATUS_USAGE = 2
 
-/** The user's mistake: printed as one line on stderr, exit status 2. */
+/** Exit status of a command that was understood and could not be done. */
+export const STATUS_FAILED = 1
+
+/** The user's mistake, or what this machine lacks: printed as one line on stderr. */
 export class UsageError extends Error {
   override readonly name: string = 'UsageError'
+  readonly status: number
+  constructor(message: string, status: number = STATUS_USAGE) {
+    super(message)
+    this.status = status
+  }
 }
 
 type Options = NonNullable<ParseArgsConfig['options']>

@@ -35,7 +35,7 @@ const SERVE = `sockeye serve --tap NAME --address CIDR ... [options]
   --http PORT       HTTP with Node's http module: GET, HEAD (ranges) from --root; PUT and POST answer with the SHA-256
                     of the body, and below /upload/ also keep it in --root
   --root DIR        what HTTP serves (default: nothing)
-  --impair SPEC     what the wire does to what passes, both ways: loss=2%,dup=1%,reorder=1%,delay=5ms ...
+  --impair SPEC     what the wires do: loss=2%,duplicate=1%,delay=5ms,reorder=1%,direction=both,seed=7 ...
   --pcap FILE       writes every packet to a pcapng file, what --impair dropped with a comment
   --snaplen N       bytes kept of each packet (default all)
   --sysctl K=V      sets a sysctl of the host: net.ipv4.tcp_rmem=...; may be given more than once

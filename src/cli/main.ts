@@ -54,5 +54,5 @@ try {
 } catch (error) {
   if (!(error instanceof UsageError)) throw error
   process.stderr.write(`sockeye: ${error.message}\n`)
-  process.exitCode = STATUS_USAGE
+  process.exitCode = error.status
 }

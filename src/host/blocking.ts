@@ -104,7 +104,7 @@ export class BlockingCalls {
     }
     // A datagram socket shut down for reading has nothing to wait for (__skb_wait_for_more_packets).
     if (!file.isStream && (sock.shutdownMask & RCV_SHUTDOWN) !== 0) return 0
-    let got = first > 0 ? first : 0
+    let got = Math.max(first , 0)
     const peek = (flags & MSG_PEEK) !== 0
     const attempt = (): number => {
       if (got > 0 && sock.error !== 0) return got
@@ -148,7 +148,7 @@ export class BlockingCalls {
     const first = sock.send(bytes, offset, length, flags, to)
     if (first === length || (first < 0 && first !== -EAGAIN)) return this.#finish(call, first, to ?? undefined)
     if (file.isNonBlocking || (flags & MSG_DONTWAIT) !== 0 || sock.sndTimeout < 0) return this.#finish(call, first)
-    let sent = first > 0 ? first : 0
+    let sent = Math.max(first , 0)
     const peer = to === null ? null : new SockAddr(to.family, to.address, to.port)
     const attempt = (): number => {
       // What went before an error counts first; the next call gets the error (tcp_sendmsg).

@@ -7,26 +7,19 @@
 import { SockAddr } from '../sock/address.ts'
 import { F_DUPFD } from '../sock/constants.ts'
 import { OptionResult, type OptionValue } from '../sock/sock.ts'
-import {
-  type Address,
-  type AddressIn,
-  type AddressOut,
-  readAddress,
-  toAddress,
-  writeAddress,
-} from '../socket/address-value.ts'
+import { type Address, type AddressIn, type AddressOut, readAddress, toAddress } from '../socket/address-value.ts'
 import { Calls } from '../socket/calls.ts'
 import { Credentials } from '../socket/credentials.ts'
 import { FileTable } from '../socket/file-table.ts'
 import type { Clock } from '../sys/clock.ts'
-import { EINPROGRESS, EINVAL, EMFILE, SystemError } from '../sys/errno.ts'
+import { EINVAL, SystemError } from '../sys/errno.ts'
 import { BlockingCalls } from './blocking.ts'
 import type { Host } from './host.ts'
 import { Sleep, type Sleepers } from './pending.ts'
 import { PendingPoll, type PollFd, scan } from './poll.ts'
 
 /** A program: its exit code is what it returns or settles with, 0 for nothing. */
-export type Program = (process: Process) => number | void | Promise<number | void>
+export type Program = (process: Process) => number | undefined | Promise<number | undefined>
 
 /** Thrown by `exit` to leave the program; never seen outside. */
 export class ProcessExit extends Error {

@@ -208,7 +208,7 @@ export class Ipv4 implements NetworkProtocol {
     const isMartian =
       (!ip4.isUnicast(saddr) && !isBootstrap) || ip4.isLoopback(saddr) || ip4.isLoopback(daddr) || (ip4.isZeroNet(daddr) && daddr !== 0)
     const type = isMartian || saddr === 0 ? RTN_UNICAST : this.addressType(saddr)
-    if (isMartian || type !== RTN_UNICAST || (daddr === 0 && saddr !== 0)) {
+    if (isMartian || type !== RTN_UNICAST) {
       this.stack.counters.IpInAddrErrors++
       this.stack.drop(packet, 'ipv4.martian-source')
       return false
@@ -234,10 +234,10 @@ export class Ipv4 implements NetworkProtocol {
 
   /** What a destination other than the last one is: ours, everybody's, a group's, or somebody else's. */
   #classify(packet: Packet, at: Interface): void {
-    const { daddr } = packet
+    const { saddr, daddr } = packet
     const counters = this.stack.counters
     const type = daddr === 0 ? RTN_BROADCAST : this.addressType(daddr)
-    const isMartian = !at.isLoopback && packet.kind !== PACKET_LOOPBACK && (ip4.isLoopback(daddr) || ip4.isClassE(daddr))
+    const isMartian = !at.isLoopback && packet.kind !== PACKET_LOOPBACK && (ip4.isLoopback(daddr) || ip4.isClassE(daddr) || (daddr === 0 && saddr !== 0))
     if (isMartian || (type === RTN_MULTICAST && !at.isMember(daddr) && !at.isLoopback)) {
       counters.IpInAddrErrors++
       this.stack.drop(packet, isMartian ? 'ipv4.martian-destination' : 'ipv4.not-a-member')

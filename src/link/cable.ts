@@ -1,7 +1,7 @@
 /**
- * A patch cable in memory: two ends, each direction a bounded queue that a task of the clock delivers in batches, so that
- * sending never runs the receiver inside the sender. Linux's veth, with its features; with `F_WIRE` what is seen on it
- * is what a wire would carry.
+ * A patch cable in memory: two ends, each direction a bounded queue that a task of the clock delivers in batches, so
+ * that sending never runs the receiver inside the sender. Linux's veth, with its features; with `F_WIRE` what is seen
+ * on it is what a wire would carry.
  */
 import { CSUM_NONE, CSUM_PARTIAL, type Packet } from '../buf/packet.ts'
 import { type Clock, Task } from '../sys/clock.ts'
@@ -62,7 +62,7 @@ export class CableEnd extends Task implements Link {
   send(packet: Packet): boolean {
     if (!mustConform(packet, this.features)) return this.#put(packet)
     const dropped = this.stats.txDropped
-    conform(packet, this.features, this.#enqueue)
+    if (conform(packet, this.features, this.#enqueue) === 0) this.stats.txDropped++
     return this.stats.txDropped === dropped
   }
 

@@ -1,6 +1,6 @@
 /**
- * What a hub and a switch have in common: ports that are links, one queue of frames that came in, and a task of the clock
- * that forwards them in batches, so that no sender ever runs a receiver.
+ * What a hub and a switch have in common: ports that are links, one queue of frames that came in, and a task of the
+ * clock that forwards them in batches, so that no sender ever runs a receiver.
  */
 import { CSUM_NONE, CSUM_PARTIAL, type Packet } from '../buf/packet.ts'
 import { type Clock, Task } from '../sys/clock.ts'
@@ -53,7 +53,7 @@ export class Port implements Link {
   send(packet: Packet): boolean {
     if (!mustConform(packet, this.features)) return this.#put(packet)
     const dropped = this.stats.rxDropped
-    conform(packet, this.features, this.#enqueue)
+    if (conform(packet, this.features, this.#enqueue) === 0) this.stats.rxDropped++
     return this.stats.rxDropped === dropped
   }
 
@@ -72,8 +72,8 @@ export class Port implements Link {
 
   /** Sends a frame out of this port, made to fit it. For the fabric. */
   deliver(packet: Packet): void {
-    if (mustConform(packet, this.features)) conform(packet, this.features, this.#emit)
-    else this.#give(packet)
+    if (!mustConform(packet, this.features)) this.#give(packet)
+    else if (conform(packet, this.features, this.#emit) === 0) this.stats.txDropped++
   }
 
   #give(packet: Packet): void {

@@ -1,7 +1,7 @@
 /**
- * Generic receive offload: consecutive segments of a TCP connection that arrived in one batch become one packet, so that
- * everything above runs once for many (Linux net/core/gro.c, tcp4_gro_receive, inet_gro_receive). What comes out is what
- * `segment` of gso.ts takes apart again, byte for byte.
+ * Generic receive offload: consecutive segments of a TCP connection that arrived in one batch become one packet, so
+ * that everything above runs once for many (Linux net/core/gro.c, tcp4_gro_receive, inet_gro_receive). What comes out
+ * is what `segment` of gso.ts takes apart again, byte for byte.
  */
 
 import { sumPacket } from '../buf/checksum.ts'
@@ -46,8 +46,8 @@ export class Gro {
   }
 
   /**
-   * Takes a received packet whose `l3` is set; what cannot be merged goes straight on, behind what it must not overtake.
-   * Ownership passes.
+   * Takes a received packet whose `l3` is set; what cannot be merged goes straight on, behind what it must not
+   * overtake. Ownership passes.
    */
   receive(packet: Packet): void {
     const l3 = packet.l3

@@ -5,7 +5,7 @@
  */
 
 import { sumPacket } from '../buf/checksum.ts'
-import { CSUM_NONE, CSUM_PARTIAL, copy, MAX_FRAGS, type Packet } from '../buf/packet.ts'
+import { CSUM_NONE, CSUM_PARTIAL, MAX_FRAGS, type Packet } from '../buf/packet.ts'
 import { put16 } from '../wire/bytes.ts'
 import * as checksum from '../wire/checksum.ts'
 import * as ipv4 from '../wire/ipv4.ts'
@@ -23,15 +23,14 @@ const UDP_LEN_OFFSET = 4
 
 /**
  * Makes `packet` fit a link with these F_… features and hands what results to `into`: cuts it into wire packets
- * without F_TSO, fills in checksums without F_CSUM, makes it linear without F_SG. Consumes the packet.
+ * without F_TSO, fills in checksums without F_CSUM, makes it linear without F_SG. Consumes the packet. The number of
+ * packets handed on; 0 if it could not be cut and was dropped.
  */
-export function conform(packet: Packet, features: number, into: (packet: Packet) => void): void {
-  if (packet.gsoSize > 0 && (features & F_TSO) === 0) {
-    segment(packet, into, features)
-    return
-  }
+export function conform(packet: Packet, features: number, into: (packet: Packet) => void): number {
+  if (packet.gsoSize > 0 && (features & F_TSO) === 0) return segment(packet, into, features)
   finish(packet, features)
   into(packet)
+  return 1
 }
 
 /** True if `conform` has something to do. */
@@ -46,8 +45,8 @@ function finish(packet: Packet, features: number): void {
 }
 
 /**
- * Cuts a packet with `gsoSize` into wire packets that share its payload, in order, each handed to `into`, finished for a
- * link with `features`. Consumes the packet. The number of packets made; 0 if it is none that can be cut (dropped).
+ * Cuts a packet with `gsoSize` into wire packets that share its payload, in order, each handed to `into`, finished for
+ * a link with `features`. Consumes the packet. The number of packets made; 0 if it is none that can be cut (dropped).
  */
 export function segment(packet: Packet, into: (packet: Packet) => void, features: number = F_SG | F_CSUM): number {
   const headerLen = headerBytes(packet)
@@ -72,7 +71,7 @@ export function segment(packet: Packet, into: (packet: Packet) => void, features
     const length = Math.min(size, payload - at)
     const p = packet.pool.allocHeader(headerLen)
     const shift = p.start - packet.start
-    copy(p.bytes, p.put(headerLen), packet.bytes, packet.start, headerLen)
+    copyHeader(packet, p, headerLen)
     packet.shareInto(p, headerLen + at, length)
     p.copyMetadata(packet)
     p.l3 += shift
@@ -91,6 +90,17 @@ export function segment(packet: Packet, into: (packet: Packet) => void, features
   }
   packet.release()
   return count
+}
+
+/** Copies the first `length` bytes: at 40 to 110 of them, words of a view beat both a byte loop and `set`. */
+function copyHeader(from: Packet, to: Packet, length: number): void {
+  const a = from.view
+  const b = to.view
+  const o = to.put(length)
+  const shift = from.start - o
+  let i = o
+  for (const stop = o + length - 4; i <= stop; i += 4) b.setInt32(i, a.getInt32(i + shift))
+  for (const end = o + length; i < end; i++) b.setUint8(i, a.getUint8(i + shift))
 }
 
 /** The sender's account is settled when the last segment has left (skb_segment, tcp_gso_segment). */
@@ -124,7 +134,7 @@ function networkSum(packet: Packet): number {
 const pseudo = (packet: Packet, length: number): number =>
   checksum.pseudo4(ipv4.src(packet.bytes, packet.l3), ipv4.dst(packet.bytes, packet.l3), packet.protocol, length)
 
-/** What the `index`-th segment, `at` bytes into the payload, has different: IP identification, TCP sequence and flags. */
+/** What the `index`-th segment, `at` bytes into the payload, has different: identification, sequence, flags. */
 function fixHeaders(p: Packet, index: number, at: number, isLast: boolean): void {
   const b = p.bytes
   // tcp_gso_segment and inet_gso_segment count the identification up, fragmentable or not.

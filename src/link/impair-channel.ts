@@ -1,7 +1,7 @@
 /**
- * One direction of an impaired wire. A packet goes through, in this order: partition, MTU; with a rate the queue and the
- * serialisation; on the wire loss (by number, by predicate, in bursts, at random), corruption, duplication; then the
- * propagation delay. Serialisation bounds throughput, propagation does not: any number of packets are on their way.
+ * One direction of an impaired wire. A packet goes through, in this order: partition, MTU; with a rate the queue and
+ * the serialisation; on the wire loss (by number, by predicate, in bursts, at random), corruption, duplication; then
+ * the propagation delay. Serialisation bounds throughput, propagation does not: any number of packets are on their way.
  */
 import { CSUM_NONE, CSUM_PARTIAL, type Packet } from '../buf/packet.ts'
 import { type Clock, FunctionTimer, type Micros } from '../sys/clock.ts'
@@ -11,8 +11,6 @@ import { completeChecksum, segment } from './gso.ts'
 import { Faults, type ImpairReason, ImpairStats } from './impairment.ts'
 import { PacketQueue } from './queue.ts'
 
-/** Packets on their way at once, at most: 10 Gbit/s of MTU 1500 over a second and a half of delay. */
-export const MAX_IN_FLIGHT = 1_048_576
 /** Packets delivered by one timer before others get their turn. */
 const BATCH = 256
 
@@ -32,7 +30,7 @@ export class Channel {
   /** Bytes of link-layer header in front of the IP packet. */
   readonly #linkHeader: number
   #faults = new Faults({})
-  /** Packets waiting for the wire; the one being put on it; when its last bit is out (fractions of a microsecond kept). */
+  /** Packets waiting for the wire; the one being put on it; when its last bit is out, to fractions of a microsecond. */
   readonly #queue = new PacketQueue()
   #sending: Packet | null = null
   #departAt = 0
@@ -95,8 +93,8 @@ export class Channel {
     }
     // It has left the sender: what waits here waits in the network.
     packet.orphan()
-    if (packet.gsoSize > 0 && this.#faults.cuts) segment(packet, this.#enter)
-    else this.#admit(packet)
+    if (packet.gsoSize === 0 || !this.#faults.cuts) this.#admit(packet)
+    else if (segment(packet, this.#enter) === 0) return false
     return true
   }
 
@@ -173,8 +171,8 @@ export class Channel {
   }
 
   #isLost(f: Faults, packet: Packet): ImpairReason | null {
-    if (f.dropNth !== null && f.dropNth.has(this.#count)) return 'impair.nth'
-    if (f.dropIf !== null && f.dropIf(packet)) return 'impair.predicate'
+    if (f.dropNth?.has(this.#count)) return 'impair.nth'
+    if (f.dropIf?.(packet)) return 'impair.predicate'
     if (f.burst !== null) {
       if (this.#random.chance(this.#isBad ? f.burst.leave : f.burst.enter)) this.#isBad = !this.#isBad
       if (this.#random.chance(this.#isBad ? f.lossBad : f.lossGood)) return 'impair.burst'
@@ -182,7 +180,7 @@ export class Channel {
     return this.#random.chance(f.loss) ? 'impair.loss' : null
   }
 
-  /** Flips one bit in a copy; the sender may send its bytes again. The receiver is to see it: no offload vouches for it. */
+  /** Flips one bit in a copy: the sender may send its bytes again. No offload vouches for them, so it can be seen. */
   #corrupt(packet: Packet): Packet {
     if (packet.csum === CSUM_PARTIAL) completeChecksum(packet)
     const length = packet.length
@@ -213,7 +211,7 @@ export class Channel {
       this.#lastDue = due
     }
     if (due <= this.#clock.now() && this.#line.length === 0) this.#pass(packet)
-    else if (this.#line.length >= MAX_IN_FLIGHT) this.#drop(packet, 'impair.overflow')
+    else if (this.#line.length >= f.inFlightPackets) this.#drop(packet, 'impair.overflow')
     else {
       this.#line.push(packet, due)
       this.#clock.start(this.#arrived, this.#line.nextDue)

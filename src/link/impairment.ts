@@ -13,7 +13,7 @@ export type Distribution =
   | 'uniform'
   /** Gaussian; jitter is the standard deviation. */
   | 'normal'
-  /** Pareto with shape 3, shifted and scaled to mean 0; jitter is the standard deviation. Short side bounded at -0.58. */
+  /** Pareto of shape 3, shifted to mean 0; jitter is the standard deviation, nothing is 0.58 of it too early. */
   | 'pareto'
 
 /** Losses in bursts: the Gilbert-Elliott model, a state that changes with every packet (tc-netem(8) gemodel). */
@@ -57,6 +57,8 @@ export interface Impairment {
   /** Packets that may wait for a wire with a rate, 1000 unless told otherwise (netem's limit), and bytes. */
   readonly queuePackets?: number
   readonly queueBytes?: number
+  /** Packets that may be on their way at once, MAX_IN_FLIGHT unless told otherwise: a bound on memory, not a fault. */
+  readonly inFlightPackets?: number
   /** Longest IP packet the wire takes; longer ones vanish, nobody is told (a black hole). 0: no limit. */
   readonly mtu?: number
   /** Nothing gets through; what was on its way is lost. */
@@ -75,6 +77,9 @@ export type ImpairReason =
   | 'impair.burst'
   | 'impair.loss'
   | 'impair.overflow'
+
+/** Packets on their way at once, at most, unless told otherwise: 3 Gbit/s of MTU 1500 over a second of delay. */
+export const MAX_IN_FLIGHT = 262_144
 
 /** Packets that wait for a wire with a rate, at most, unless told otherwise: netem's default limit. */
 export const DEFAULT_QUEUE_PACKETS = 1000
@@ -100,6 +105,7 @@ export class Faults {
   readonly rate: number
   readonly queuePackets: number
   readonly queueBytes: number
+  readonly inFlightPackets: number
   readonly mtu: number
   readonly down: boolean
   /** Something acts on single wire packets and long ones are to be cut up. */
@@ -131,6 +137,7 @@ export class Faults {
     this.rate = within('rate', options.rate ?? 0, 0, 1e15)
     this.queuePackets = within('queuePackets', options.queuePackets ?? DEFAULT_QUEUE_PACKETS, 0, 2 ** 31)
     this.queueBytes = within('queueBytes', options.queueBytes ?? 2 ** 40, 0, 2 ** 40)
+    this.inFlightPackets = within('inFlightPackets', options.inFlightPackets ?? MAX_IN_FLIGHT, 1, 2 ** 31)
     this.mtu = within('mtu', options.mtu ?? 0, 0, 2 ** 31)
     this.down = options.down ?? false
     const perWire = this.#actsPerPacket()

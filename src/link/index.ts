@@ -6,7 +6,7 @@ export { Gro } from './gro.ts'
 export { completeChecksum, conform, linearize, mustConform, segment } from './gso.ts'
 export { Hub } from './hub.ts'
 export { ImpairedLink, type ImpairOptions, impair } from './impair.ts'
-export { Channel, MAX_IN_FLIGHT } from './impair-channel.ts'
+export { Channel } from './impair-channel.ts'
 export { type ImpairSpec, parseImpairSpec } from './impair-spec.ts'
 export {
   type BurstLoss,
@@ -15,6 +15,7 @@ export {
   type Impairment,
   type ImpairReason,
   ImpairStats,
+  MAX_IN_FLIGHT,
 } from './impairment.ts'
 export * from './link.ts'
 export { LOOPBACK_MTU, Loopback, type LoopbackOptions } from './loopback.ts'

@@ -182,7 +182,7 @@ function putOption(view: DataView, at: number, code: number, value: Uint8Array):
   return at + 4 + pad4(value.length)
 }
 
-/** Writes classic pcap: one kind of link, no directions, no comments. The file header comes with the first interface. */
+/** Writes classic pcap: one kind of link, no directions, no comments. The header comes with the first interface. */
 export class PcapWriter implements PacketWriter {
   packets = 0
   readonly #sink: ByteSink

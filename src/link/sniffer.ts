@@ -6,7 +6,7 @@ import { DIRECTION_IN, DIRECTION_OUT, type PacketWriter } from './pcap.ts'
 /** Told of a packet that passes; it is lent for the length of the call. `outgoing`: sent into this end. */
 export type SniffListener = (packet: Packet, outgoing: boolean) => void
 
-/** `link` with a listener in it. What the link refuses was seen all the same, as by a tap in front of a device's queue. */
+/** `link` with a listener in it. What the link refuses was seen all the same, as by a tap before a device's queue. */
 export function sniff(link: Link, listener: SniffListener): Link {
   return new Sniffer(link, listener)
 }

@@ -26,7 +26,7 @@ export interface MacEntry {
 }
 
 export class Switch extends Fabric {
-  /** Frames sent to one known port, to all, and to none (known to be where they came from, or 802.1D's reserved groups). */
+  /** Frames sent to one known port, to all, and to none (the port they came from, or 802.1D's reserved groups). */
   forwarded = 0
   flooded = 0
   filtered = 0

@@ -1,7 +1,7 @@
 /**
- * TUN and TAP devices in memory (Linux Documentation/networking/tuntap.rst): one side is a link for a stack, the other is a
- * program's, which reads and writes raw packets as bytes, as from /dev/net/tun with IFF_NO_PI. What the program reads is
- * what a wire would carry: segmented, checksums complete.
+ * TUN and TAP devices in memory (Linux Documentation/networking/tuntap.rst): one side is a link for a stack, the other
+ * is a program's, which reads and writes raw packets as bytes, as from /dev/net/tun with IFF_NO_PI. What the program
+ * reads is what a wire would carry: segmented, checksums complete.
  */
 import { CSUM_NONE, type Packet } from '../buf/packet.ts'
 import type { PacketPool } from '../buf/pool.ts'
@@ -96,7 +96,7 @@ export class Tun extends Task implements Link {
   send(packet: Packet): boolean {
     if (!mustConform(packet, this.features)) return this.#put(packet)
     const dropped = this.stats.txDropped
-    conform(packet, this.features, this.#enqueue)
+    if (conform(packet, this.features, this.#enqueue) === 0) this.stats.txDropped++
     return this.stats.txDropped === dropped
   }
 

@@ -1,10 +1,13 @@
 /** The script's tun0: packets of IP, checksum and segmentation offload, and a queue that can be told to drop all. */
-import { CSUM_VERIFIED, type Packet, type PacketPool } from '../buf/packet.ts'
+import { CSUM_VERIFIED, type Packet } from '../buf/packet.ts'
+import type { PacketPool } from '../buf/pool.ts'
 import { F_CSUM, F_SG, F_TSO, type Link, type Medium } from '../link/link.ts'
 
 export class Device implements Link {
   readonly medium: Medium = 'ip'
   readonly mtu: number
+  /** What `ip link set dev tun0 mtu N` made of it. */
+  currentMtu: number
   readonly features: number = F_SG | F_CSUM | F_TSO
   /** `tc qdisc … pfifo limit 0`: nothing gets out and the sender is told. */
   isCongested = false
@@ -15,7 +18,7 @@ export class Device implements Link {
 
   constructor(pool: PacketPool, mtu: number) {
     this.#pool = pool
-    this.mtu = mtu
+    this.mtu = this.currentMtu = mtu
   }
 
   send(packet: Packet): boolean {
@@ -39,7 +42,7 @@ export class Device implements Link {
     if (mss > 0 && payload > mss) {
       packet.gsoSize = mss
       packet.gsoSegments = Math.ceil(payload / mss)
-    } else if (bytes.length > 500) {
+    } else if (bytes.length > this.currentMtu) {
       packet.gsoSize = payload
       packet.gsoSegments = 1
     }

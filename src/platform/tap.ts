@@ -11,7 +11,7 @@
 import { closeSync, constants, openSync } from 'node:fs'
 import { type Chunk, FRAME, HEADROOM, MAX_FRAGS, type Packet } from '../buf/packet.ts'
 import { PacketPool } from '../buf/pool.ts'
-import { F_WIRE, type Link, type Medium } from '../link/link.ts'
+import { F_GRO, F_WIRE, type Link, type Medium } from '../link/link.ts'
 import type { Clock } from '../sys/clock.ts'
 import { EAGAIN, EBADF, EBUSY, EINVAL, EIO, EPERM, errnoName } from '../sys/errno.ts'
 import { chunkAddress, type Libc, loadLibc, type PollHandle } from './libc.ts'
@@ -68,7 +68,7 @@ const IOVEC = 16
 /** An attached TAP device. It holds the process open while a receiver is attached. */
 export class Tap implements Link {
   readonly medium: Medium = 'ethernet'
-  readonly features: number = F_WIRE
+  readonly features: number = F_WIRE | F_GRO
   readonly name: string
   readonly mtu: number
   /** The address of the kernel's end; ours is what our interface says. */

@@ -24,7 +24,8 @@ export function inetBind(sock: Sock, to: SockAddr, ports: PortTable): number {
     if (type !== RTN_LOCAL && type !== RTN_BROADCAST && type !== RTN_MULTICAST) return -EADDRNOTAVAIL
   }
   if (port !== 0 && port < sock.stack.sysctl.ip_unprivileged_port_start && !sock.privileged) return -EACCES
-  if (sock.state !== TCP_CLOSE || sock.localPort !== 0) return -EINVAL
+  // The port itself may be left over from a connection that ended: only who holds one is bound.
+  if (sock.state !== TCP_CLOSE || sock.portBucket !== null) return -EINVAL
   if (port !== 0 || !sock.isFlag(SF_BIND_NO_PORT)) {
     if (ports.bind(sock, address, port) < 0) return -EADDRINUSE
   }

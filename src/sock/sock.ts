@@ -61,12 +61,21 @@ export const IP_PMTUDISC_PROBE = 3
 export const IP_PMTUDISC_INTERFACE = 4
 export const IP_PMTUDISC_OMIT = 5
 
+/** One control message of recvmsg (cmsg(3)): its data is an int, or the words of a struct in order. */
+export interface ControlMessage {
+  readonly level: number
+  readonly type: number
+  readonly data: number | readonly number[]
+}
+
 /** What recvmsg and sendmsg carry beside the bytes. Reused by its owner. */
 export class Message {
   /** Where from (filled by receive) or where to; null when not wanted. */
   name: SockAddr | null = null
   /** MSG_ flags of the result. */
   flags = 0
+  /** Where control messages go; null when not wanted. */
+  control: ControlMessage[] | null = null
 }
 
 /**

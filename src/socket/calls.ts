@@ -139,9 +139,7 @@ export class Calls {
   }
 
   shutdown(fd: number, how: number): number {
-    const file = this.socketOf(fd)
-    if (file === null) return this.socketError(fd)
-    return how >= 0 && how <= 2 ? file.sock.shutdown(how) : -EINVAL
+    return this.socketOf(fd)?.shutdown(how) ?? this.socketError(fd)
   }
 
   /** close(2); a lingering close goes on alone. */

@@ -30,7 +30,7 @@ export class FileTable {
 
   /** Takes the lowest free number not below `from` for a file to come: the number, or -EMFILE. */
   reserve(from = 0): number {
-    let fd = from > this.#lowest ? from : this.#lowest
+    let fd = Math.max(from, this.#lowest)
     while (this.#isTaken(fd)) fd++
     if (fd >= this.limit) return -EMFILE
     if (from <= this.#lowest) this.#lowest = fd + 1

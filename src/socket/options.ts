@@ -37,7 +37,7 @@ export const SOCK_MIN_SNDBUF = 4608
 const INT_MAX = 0x7fffffff
 const IFNAMSIZ = 16
 /** MAX_SCHEDULE_TIMEOUT / HZ with a HZ of 1000: larger times are no limit. */
-const MAX_SECONDS = 0x7fffffffffffffff / 1000
+const MAX_SECONDS = 2 ** 63 / 1000
 const USEC_PER_SEC = 1000000
 const TOS_ECN_MASK = 3
 
@@ -86,6 +86,12 @@ function setRcvbuf(s: Sock, value: OptionValue, limit: number): number {
   s.setFlag(sock.SF_RCVBUF_LOCK, true)
   s.rcvbuf = Math.max(Math.min(n >>> 0, limit, INT_MAX >> 1) * 2, SOCK_MIN_RCVBUF)
   return 0
+}
+
+/** TCP's threshold stays below what its buffer can hold (tcp_set_rcvlowat). */
+function lowatLimit(s: Sock): number {
+  if (s.protocol !== so.IPPROTO_TCP) return INT_MAX
+  return (s.isFlag(sock.SF_RCVBUF_LOCK) ? s.rcvbuf : (s.stack.sysctl.tcp_rmem[2] ?? INT_MAX)) >> 1
 }
 
 /** The FORCE variants need CAP_NET_ADMIN and know no limit; negative values count as 0. */
@@ -195,7 +201,7 @@ const socketOptions: OptionTable = {
     set: (s, value) => {
       const n = intOf(value)
       if (Number.isNaN(n)) return -EINVAL
-      s.rcvLowat = n < 0 ? INT_MAX : n === 0 ? 1 : n
+      s.rcvLowat = Math.min(n < 0 ? INT_MAX : n, lowatLimit(s)) || 1
       // TCP grows its buffer and looks at readiness again (tcp_set_rcvlowat).
       s.setOption(so.SOL_SOCKET, so.SO_RCVLOWAT, s.rcvLowat)
       return 0
@@ -296,6 +302,9 @@ export function optionsOf(level: number): OptionTable | undefined {
 export function setOption(s: Sock, level: number, name: number, value: OptionValue): number {
   const table = optionsOf(level)
   if (table === undefined) return s.setOption(level, name, value)
+  // sk_setsockopt reads an int before it looks which option it is for, but for SO_BINDTODEVICE.
+  const isShort = level === so.SOL_SOCKET && value instanceof Uint8Array && value.length < 4
+  if (isShort && name !== so.SO_BINDTODEVICE) return -EINVAL
   return table[name]?.set?.(s, value) ?? -ENOPROTOOPT
 }
 

@@ -1,19 +1,22 @@
 /** A socket as a file (struct socket): the socket calls on it, never waiting, by the rules of net/socket.c and af_inet.c. */
 
-import { AF_UNSPEC, type SockAddr } from '../sock/address.ts'
-import { FIONREAD, O_NONBLOCK, O_RDWR, SHUT_RDWR, SOCK_SEQPACKET, SOCK_STREAM } from '../sock/constants.ts'
+import { AF_UNSPEC, SockAddr } from '../sock/address.ts'
+import { FIONREAD, O_NONBLOCK, O_RDWR, SHUT_RDWR, SHUT_WR, SOCK_SEQPACKET, SOCK_STREAM } from '../sock/constants.ts'
 import {
   SF_LINGER,
   type Sock,
+  TCP_CLOSE,
   TCP_CLOSE_WAIT,
   TCP_CLOSING,
   TCP_ESTABLISHED,
   TCP_FIN_WAIT1,
   TCP_LAST_ACK,
+  TCP_LISTEN,
   TCP_SYN_RECV,
+  TCP_SYN_SENT,
 } from '../sock/sock.ts'
 import type { WaitQueue } from '../sock/wait-queue.ts'
-import { EALREADY, EINPROGRESS, EISCONN, EOPNOTSUPP } from '../sys/errno.ts'
+import { EALREADY, EINPROGRESS, EINVAL, EISCONN, EOPNOTSUPP } from '../sys/errno.ts'
 import { OpenFile } from './open-file.ts'
 
 /** States of a socket as connect(2) sees them (linux/net.h); apart from the protocol's. */
@@ -67,17 +70,38 @@ export class SocketFile extends OpenFile {
       return result
     }
     if (this.state === SS_CONNECTED) return -EISCONN
+    if (this.state === SS_DISCONNECTING) return -EINVAL
     const wasConnecting = this.state === SS_CONNECTING
     const result = sock.connect(to)
     if (result === 0) this.state = SS_CONNECTED
     else if (result === -EINPROGRESS || result === -EALREADY) this.state = SS_CONNECTING
-    else if (wasConnecting) this.state = SS_UNCONNECTED
+    else if (wasConnecting) {
+      // The failure has been told: the socket is as good as new.
+      this.state = SS_UNCONNECTED
+      sock.connect(new SockAddr(AF_UNSPEC))
+    }
     return result
   }
 
   listen(backlog: number): number {
     const isConnectionType = this.isStream || this.sock.type === SOCK_SEQPACKET
     return isConnectionType ? this.sock.listen(backlog) : -EOPNOTSUPP
+  }
+
+  /** shutdown(2) (inet_shutdown). */
+  shutdown(how: number): number {
+    const { sock } = this
+    if (!(how >= 0 && how <= 2)) return -EINVAL
+    const before = sock.state
+    if (this.state === SS_CONNECTING) {
+      const isOpen = before !== TCP_SYN_SENT && before !== TCP_SYN_RECV && before !== TCP_CLOSE
+      this.state = isOpen ? SS_CONNECTED : SS_DISCONNECTING
+    }
+    const result = sock.shutdown(how)
+    // A handshake under way or a listener is undone altogether.
+    const isUndone = before === TCP_SYN_SENT || (before === TCP_LISTEN && how !== SHUT_WR)
+    if (isUndone) this.state = SS_UNCONNECTED
+    return result
   }
 
   /** The next connection as a file, or -errno. */

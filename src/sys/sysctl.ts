@@ -80,6 +80,8 @@ export class Sysctls {
   tcp_dsack = 1
   tcp_ecn = 2
   tcp_ecn_fallback = 1
+  tcp_ecn_option = 2
+  tcp_ecn_option_beacon = 3
   tcp_reordering = 3
   tcp_max_reordering = 300
   tcp_recovery = 1
@@ -111,6 +113,8 @@ export class Sysctls {
   tcp_mtu_probing = 0
   tcp_mtu_probe_floor = 48
   tcp_fastopen = 1
+  tcp_fastopen_key = '00000000-00000000-00000000-00000000'
+  tcp_fastopen_blackhole_timeout_sec = 0
   tcp_comp_sack_delay_ns = 1000000
   tcp_comp_sack_slack_ns = 100000
   tcp_comp_sack_nr = 44

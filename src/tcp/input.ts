@@ -78,7 +78,8 @@ function validate(t: Tcb, g: Segment): boolean {
     return true
   }
   if ((g.flags & SYN) !== 0) {
-    if (t.state === TCP_SYN_RECV && g.seq === t.rcv.irs) return true
+    // The SYN-ACK of a simultaneous open acknowledges our SYN: it counts as the ACK (Linux 23e89e8ee7be, RFC 9293 §3.5).
+    if (t.state === TCP_SYN_RECV && (g.flags & ACK) !== 0 && g.endSeq === t.rcv.nxt && g.ack === t.snd.nxt) return false
     challengeSyn(t)
     return true
   }
@@ -364,6 +365,7 @@ function ackInState(t: Tcb, g: Segment): boolean {
       t.snd.maxWnd = Math.max(t.snd.maxWnd, t.snd.wnd)
       t.snd.wl1 = g.seq
       initTransfer(t)
+      if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
       t.wait.wake(WAKE_ALL)
       return false
     case TCP_FIN_WAIT1:

@@ -12,6 +12,7 @@ import type { AcceptQueue } from './listen.ts'
 import type { Seq } from './seq.ts'
 import type { Tcp } from './tcp.ts'
 import type { TcbTimer } from './timer.ts'
+import type { TcbStats } from './stats.ts'
 import type { TxSegment } from './tx-segment.ts'
 
 /** Congestion states (tcp_ca_state). */
@@ -41,6 +42,9 @@ export const OPT_FIN_QUEUED = 256
 export const OPT_CONNECTING = 512
 /** A writer found no room and is to be woken (SOCK_NOSPACE). */
 export const OPT_NOSPACE = 1024
+/** Fast Open: data of the SYN was acknowledged or accepted (syn_data_acked); accepted by it before the handshake's end. */
+export const OPT_SYN_DATA = 2048
+export const OPT_TFO_CHILD = 4096
 
 /** Bits of `Tcb.ackPending` (inet_csk ack.pending). */
 export const ACK_SCHED = 1
@@ -259,6 +263,8 @@ export class Tcb extends Sock {
   /** A listener's queues; the next in the accept queue that holds this one. */
   queue: AcceptQueue | null = null
   nextAccept: Tcb | null = null
+  /** Counts and chronographs, made when it first carries something. */
+  stats: TcbStats | null = null
 
   constructor(tcp: Tcp, family: number, ca: CongestionControl) {
     super(tcp.stack, family, 1, 6)

@@ -24,6 +24,7 @@ import { ConnectionTable } from './connection-table.ts'
 import { segmentArrives } from './input.ts'
 import { abort } from './lifecycle.ts'
 import { Request, requestInput, synArrives } from './listen.ts'
+import { TcpMetrics } from './metrics.ts'
 import { syncMss } from './mss.ts'
 import { sumPacket } from '../buf/checksum.ts'
 import { retransmitLost } from './recovery.ts'
@@ -69,6 +70,9 @@ export class Tcp implements Transport {
   /** Present time, set on every entry into TCP. */
   now: Micros = 0
   timeWaits = 0
+  readonly metrics: TcpMetrics = new TcpMetrics()
+  /** False: one segment a packet, as with `ethtool -K tso off gso off`. */
+  isSegmenting = true
   /** The sequence number a TIME-WAIT wants its successor to start with. */
   timeWaitIsn = 0
   /** Where warnings of the kernel log go. */

@@ -22,7 +22,6 @@ import {
 import { inetBind, inetGetName } from '../sock/inet.ts'
 import {
   IP_PMTUDISC_DO,
-  IP_PMTUDISC_INTERFACE,
   IP_PMTUDISC_OMIT,
   IP_PMTUDISC_PROBE,
   IP_PMTUDISC_WANT,
@@ -75,20 +74,24 @@ const READABLE = POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND
 const WRITABLE = POLLOUT | POLLWRNORM | POLLWRBAND
 /** IPv4 header and UDP header. */
 const HEADERS = 28
+/** The longest IP packet, whatever a device takes (IP_MAX_MTU). */
+const IP_MAX_MTU = 0xffff
 /** Time to live of multicasts unless IP_MULTICAST_TTL says otherwise (RFC 1112 §6.1). */
 const MULTICAST_TTL = 1
 /** What Linux adds to a datagram's bytes before the allocator rounds up: headers, link header, struct skb_shared_info. */
 const SKB_OVERHEAD = HEADERS + 31 + 320
+/** Size of the cache for small heads (SKB_SMALL_HEAD_CACHE_SIZE). */
+const SKB_SMALL_HEAD = 576
 /** sizeof(struct sk_buff), rounded up to a cache line. */
 const SKB_SIZE = 256
 /** Above this Linux keeps the payload in pages (SKB_MAX_ALLOC). */
 const SKB_MAX_ALLOC = 16000
 
-/** Memory that Linux accounts for a datagram of `length` bytes: 768 up to 133 bytes, then in powers of two. */
+/** Memory that Linux 6.18 accounts for a datagram of `length` bytes: 832 up to 197 bytes, then in powers of two. */
 export function truesize(length: number): number {
   if (length > SKB_MAX_ALLOC) return 512 + SKB_SIZE + length
   const size = length + SKB_OVERHEAD
-  return (size <= 512 ? 512 : 1 << (32 - Math.clz32(size - 1))) + SKB_SIZE
+  return (size <= SKB_SMALL_HEAD ? SKB_SMALL_HEAD : 1 << (32 - Math.clz32(size - 1))) + SKB_SIZE
 }
 
 export class UdpSock extends Sock implements PacketOwner {
@@ -202,7 +205,7 @@ export class UdpSock extends Sock implements PacketOwner {
   }
 
   override pathMtu(): number {
-    return this.state === TCP_ESTABLISHED && this.#dst !== null ? this.#dst.mtu : -ENOTCONN
+    return this.state === TCP_ESTABLISHED && this.#dst !== null ? Math.min(this.#dst.mtu, IP_MAX_MTU) : -ENOTCONN
   }
 
   override ioctl(request: number): number {
@@ -238,7 +241,7 @@ export class UdpSock extends Sock implements PacketOwner {
     const packet = this.#head
     if (packet === null) return -EAGAIN
     const size = packet.length
-    const copied = size < length ? size : length
+    const copied = Math.min(size, length)
     if (packet.fragCount === 0) copy(bytes, offset, packet.bytes, packet.start, copied)
     else packet.copyTo(bytes, offset, 0, copied)
     if (message !== null) {
@@ -288,9 +291,9 @@ export class UdpSock extends Sock implements PacketOwner {
     }
     const mtuDiscover = this.mtuDiscover
     const total = length + HEADERS
-    let mtu = 0xffff
+    let mtu = IP_MAX_MTU
     if (mtuDiscover >= IP_PMTUDISC_DO && mtuDiscover !== IP_PMTUDISC_OMIT) {
-      mtu = mtuDiscover >= IP_PMTUDISC_PROBE ? dst.interface.mtu : dst.mtu
+      mtu = Math.min(mtuDiscover >= IP_PMTUDISC_PROBE ? dst.interface.mtu : dst.mtu, IP_MAX_MTU)
     }
     if (total > mtu) return this.#tooLong()
     if (this.error !== 0) return -this.takeError()

@@ -217,7 +217,15 @@ describe('receive offload', () => {
         if (p.gsoSize === 0) {
           again.push(p.toBytes())
           p.release()
-        } else segment(p, (s) => (again.push(s.toBytes()), s.release()), F_SG)
+        } else
+          segment(
+            p,
+            (s) => {
+              again.push(s.toBytes())
+              s.release()
+            },
+            F_SG,
+          )
       }
       assert.deepEqual(again, bytes, `round ${round}: ${payload} bytes in segments of ${gsoSize}`)
       assert.equal(pool.outstanding, 0)

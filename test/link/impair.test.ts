@@ -48,7 +48,10 @@ class Bench {
 
 const isSorted = (n: readonly number[]): boolean => n.every((x, i) => i === 0 || x >= (n[i - 1] as number))
 const mean = (n: readonly number[]): number => n.reduce((a, b) => a + b, 0) / n.length
-const deviation = (n: readonly number[]): number => Math.sqrt(mean(n.map((x) => (x - mean(n)) ** 2)))
+function deviation(n: readonly number[]): number {
+  const middle = mean(n)
+  return Math.sqrt(mean(n.map((x) => (x - middle) ** 2)))
+}
 const N = 20000
 
 describe('impairment: delay', () => {
@@ -311,14 +314,28 @@ describe('impairment: rate, queue, MTU, partition', () => {
     assert.equal(bench.times.at(-1), now)
   })
 
+  test('more packets on their way than the wire may hold: the rest is dropped and counted', () => {
+    const bench = new Bench({ delayMs: 10, inFlightPackets: 100 })
+    bench.send(110)
+    bench.finish()
+    assert.equal(bench.numbers.length, 100)
+    assert.equal(bench.link.stats.egress.overflow, 10)
+  })
+
   test('ingress: what arrives is delayed, what is sent is not', () => {
     const clock = new VirtualClock()
     const pool = new PacketPool()
     const [a, b] = cable(clock)
     const link = impair(a, { ingress: { delayMs: 5 } }, clock, new Random(1))
     const times: string[] = []
-    link.attach((p) => (times.push(`in ${clock.now()}`), p.release()))
-    b.attach((p) => (times.push(`out ${clock.now()}`), p.release()))
+    link.attach((p) => {
+      times.push(`in ${clock.now()}`)
+      p.release()
+    })
+    b.attach((p) => {
+      times.push(`out ${clock.now()}`)
+      p.release()
+    })
     link.send(udpFrame(pool))
     b.send(udpFrame(pool))
     clock.runUntilSync(10000)

@@ -139,7 +139,7 @@ describe('pcapng', () => {
         packets.map((p) => [...p.bytes]),
         [[1, 2, 3], [4, 5], [6]],
       )
-      assert.ok(Math.abs((packets[0]?.time ?? 0) - 1767225600123456.789) < 0.3)
+      assert.ok(Math.abs((packets[0]?.time ?? 0) - 1767225600123456) < 1)
       assert.ok(Number.isNaN(packets[1]?.time))
       assert.equal(packets[2]?.time, 5)
       assert.equal(packets[2]?.interface.linkType, 101)

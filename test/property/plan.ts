@@ -82,7 +82,8 @@ function drawTotal(r: Random, heavy: boolean): number {
   return 1 + r.below(1_000_000 * scale)
 }
 
-const drawSize = (r: Random): number => 1 + Math.floor(2 ** (r.float() * 16))
+/** Bytes of one call: one at a time is as likely as a lot, but no transfer takes more than two thousand calls. */
+const drawSize = (r: Random, total: number): number => Math.ceil(Math.max(2 ** (r.float() * 16), total / 2000))
 
 /** Faults of one direction. `wild`: bad enough that connections may die. */
 function drawFaults(r: Random, wild: boolean): Impairment {
@@ -124,8 +125,8 @@ function drawEnd(r: Random, isGraceful: boolean, isKept: boolean, heavy: boolean
   const hasPauses = r.chance(0.35)
   return {
     total,
-    writeMax: drawSize(r),
-    readMax: drawSize(r),
+    writeMax: drawSize(r, total),
+    readMax: drawSize(r, total),
     pauseWrite: hasPauses ? r.float() ** 2 * 0.5 : 0,
     pauseRead: hasPauses ? r.float() ** 2 * 0.5 : 0,
     pauseMax: 10 ** (3 + r.float() * 3),

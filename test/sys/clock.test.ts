@@ -138,7 +138,11 @@ describe('tasks', () => {
   test('deferred: run in order, once each however often they were deferred, never inside the caller', () => {
     const clock = new VirtualClock()
     const log: string[] = []
-    const task = (name: string) => new FunctionTask(() => (log.push(name), false))
+    const task = (name: string) =>
+      new FunctionTask(() => {
+        log.push(name)
+        return false
+      })
     const [a, b] = [task('a'), task('b')]
     clock.defer(a)
     clock.defer(b)
@@ -152,7 +156,11 @@ describe('tasks', () => {
   test('returns true: has its turn again after the others', () => {
     const clock = new VirtualClock()
     const log: string[] = []
-    const task = (name: string, times: number) => new FunctionTask(() => (log.push(name), --times > 0))
+    const task = (name: string, times: number) =>
+      new FunctionTask(() => {
+        log.push(name)
+        return --times > 0
+      })
     clock.defer(task('a', 3))
     clock.defer(task('b', 2))
     clock.settle()
@@ -164,7 +172,12 @@ describe('tasks', () => {
     clock.start(timer('timer'), 5)
     clock.start(
       new FunctionTimer(() => {
-        clock.defer(new FunctionTask(() => (log.push(`task@${clock.now()}`), false)))
+        clock.defer(
+          new FunctionTask(() => {
+            log.push(`task@${clock.now()}`)
+            return false
+          }),
+        )
       }),
       4,
     )
@@ -175,7 +188,10 @@ describe('tasks', () => {
   test('a budget: no more than a batch beyond it, the rest waits', () => {
     const clock = new VirtualClock()
     let count = 0
-    const task = new FunctionTask(() => (count++, true))
+    const task = new FunctionTask(() => {
+      count++
+      return true
+    })
     clock.defer(task)
     assert.equal(clock.runTasks(10), true)
     assert.equal(count, 10)
@@ -189,7 +205,12 @@ describe('tasks', () => {
         throw new Error('bug')
       }),
     )
-    clock.defer(new FunctionTask(() => (ran++, false)))
+    clock.defer(
+      new FunctionTask(() => {
+        ran++
+        return false
+      }),
+    )
     assert.throws(() => clock.settle(), /bug/)
     assert.equal(clock.hasTasks, true)
     clock.settle()

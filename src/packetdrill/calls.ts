@@ -1,0 +1,458 @@
+/**
+ * The system calls of scripts on our sockets. A call becomes an `Operation`, which is tried until it gives a result: a
+ * value, or -errno. What it returns beside the result is checked against the script.
+ */
+import { AF_INET, AF_INET6, AF_UNSPEC, SockAddr } from '../sock/address.ts'
+import {
+  F_GETFL, F_SETFL, MSG_DONTWAIT, MSG_FASTOPEN, O_ACCMODE, O_NONBLOCK, SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_TYPE_MASK,
+} from '../sock/constants.ts'
+import { Message, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../sock/sock.ts'
+import { POLLNVAL, type WaitQueue } from '../sock/wait-queue.ts'
+import { SocketFile } from '../socket/socket-file.ts'
+import { EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, EEXIST, EINPROGRESS, EINVAL, ENOENT } from '../sys/errno.ts'
+import { checkMessage } from './control.ts'
+import { getOptionCall, setOptionCall } from './option-calls.ts'
+import { EpollHandle, FileHandle, SocketHandle, Watch } from './handles.ts'
+import type { Expression, SystemCall } from './script.ts'
+import { field, items, numberOf, numberOr, Unsupported, vectorLength } from './values.ts'
+import type { World } from './world.ts'
+
+/** The caller would sleep. */
+export const WAIT = -0x40000000
+
+/** A call in progress. */
+export interface Operation {
+  /** Tries; WAIT if it would sleep. */
+  attempt(): number
+  /** What wakes the sleeper. */
+  readonly queues: readonly WaitQueue[]
+  /** When it gives up by itself, in script time. */
+  readonly deadline: number
+  /** The result is a descriptor. */
+  readonly givesFd: boolean
+  /** What is wrong with what it returned beside the result. */
+  check(result: number): string | null
+}
+
+const ok = (): null => null
+
+function done(result: number, givesFd = false): Operation {
+  return { attempt: () => result, queues: [], deadline: Infinity, givesFd, check: ok }
+}
+
+/** Largest read or write of a script. */
+const zeros = (length: number): Uint8Array => new Uint8Array(Math.max(0, length))
+
+/** Begins `call`; a blocking call goes on in the operation returned. */
+export function begin(world: World, call: SystemCall): Operation {
+  const start = TABLE[call.name]
+  if (start === undefined) throw new Unsupported(`system call ${call.name}`)
+  return start(world, call.args, call)
+}
+
+type Start = (world: World, args: readonly Expression[], call: SystemCall) => Operation
+
+function socketAt(world: World, e: Expression | undefined): SocketHandle | null {
+  const handle = world.handles.get(numberOr(e, -1))
+  return handle?.kind === 'socket' ? handle : null
+}
+
+function install(world: World, call: SystemCall, handle: SocketHandle | EpollHandle | FileHandle): number {
+  const fd = numberOr(call.result, -1)
+  const number = fd >= 0 ? fd : 1000 + world.handles.size
+  world.handles.set(number, handle)
+  return number
+}
+
+function socket(world: World, args: readonly Expression[], call: SystemCall): Operation {
+  const family = numberOr(args[0], AF_INET)
+  const type = numberOr(args[1], 1)
+  if (family !== AF_INET && family !== AF_INET6) return done(-EAFNOSUPPORT)
+  const sock = (type & SOCK_TYPE_MASK) === SOCK_DGRAM ? world.udp.createSocket() : world.tcp.createSocket()
+  const handle = new SocketHandle(new SocketFile(sock, (type & SOCK_NONBLOCK) !== 0))
+  world.newActive(handle)
+  return done(install(world, call, handle), true)
+}
+
+function listen(world: World, args: readonly Expression[]): Operation {
+  const handle = socketAt(world, args[0])
+  if (handle === null) return done(-EBADF)
+  const result = handle.file.listen(numberOr(args[1], 0))
+  if (result === 0 && world.flow?.handle === handle) world.isListening = true
+  return done(result)
+}
+
+function accept(world: World, args: readonly Expression[], call: SystemCall): Operation {
+  const handle = socketAt(world, args[0])
+  if (handle === null) return done(-EBADF)
+  const flags = call.name === 'accept4' ? numberOr(args[3], 0) : 0
+  const { file } = handle
+  return {
+    queues: [file.wait],
+    deadline: Infinity,
+    givesFd: true,
+    attempt(): number {
+      const child = file.accept((flags & SOCK_NONBLOCK) !== 0)
+      if (typeof child === 'number') return child === -EAGAIN && !file.isNonBlocking ? WAIT : child
+      const accepted = new SocketHandle(child)
+      const flow = world.flows.findLast((f) => f.isPassive && f.remotePort === child.sock.remotePort)
+      if (flow !== undefined) flow.handle = accepted
+      return install(world, call, accepted)
+    },
+    check: () => null,
+  }
+}
+
+const isOpening = (state: number): boolean => state === TCP_SYN_SENT || state === TCP_SYN_RECV
+
+function addressOf(world: World, e: Expression | undefined, port: number, address: number): SockAddr {
+  if (e?.kind === 'word' && e.name === 'AF_UNSPEC') return new SockAddr(AF_UNSPEC, 0, 0)
+  const familyField = field(e, 'sa_family') ?? field(e, 'sin_family')
+  if (familyField !== undefined && numberOf(familyField) === AF_UNSPEC) return new SockAddr(AF_UNSPEC, 0, 0)
+  const portField = field(e, 'sin_port')
+  void world
+  return new SockAddr(AF_INET, address, portField === undefined ? port : numberOr(portField, port))
+}
+
+function bind(world: World, args: readonly Expression[]): Operation {
+  const handle = socketAt(world, args[0])
+  if (handle === null) return done(-EBADF)
+  return done(handle.file.sock.bind(addressOf(world, args[1], world.options.bindPort, world.local)))
+}
+
+function connect(world: World, args: readonly Expression[]): Operation {
+  const handle = socketAt(world, args[0])
+  if (handle === null) return done(-EBADF)
+  const to = addressOf(world, args[1], world.options.connectPort, world.remote)
+  const { file } = handle
+  let isStarted = false
+  return {
+    queues: [file.wait],
+    deadline: Infinity,
+    givesFd: false,
+    attempt(): number {
+      if (!isStarted) {
+        isStarted = true
+        const result = file.connect(to)
+        if ((result !== -EINPROGRESS && result !== -EALREADY) || file.isNonBlocking) return result
+      }
+      return isOpening(file.sock.state) ? WAIT : file.connect(to)
+    },
+    check: ok,
+  }
+}
+
+/** Any call that reads: one attempt gives what there is. */
+function receiving(handle: SocketHandle, length: number, flags: number, message: Message | null, check: (n: number) => string | null): Operation {
+  const { file } = handle
+  const bytes = zeros(length)
+  return {
+    queues: [file.wait],
+    deadline: Infinity,
+    givesFd: false,
+    attempt(): number {
+      const n = file.sock.receive(bytes, 0, length, flags, message)
+      const sleeps = n === -EAGAIN && !file.isNonBlocking && (flags & (MSG_DONTWAIT | 0x2000)) === 0
+      return sleeps ? WAIT : n
+    },
+    check,
+  }
+}
+
+/** Any call that writes: goes on until all is taken. */
+function sending(handle: SocketHandle, length: number, flags: number, to: SockAddr | null): Operation {
+  const { file } = handle
+  const { sock } = file
+  const bytes = zeros(length)
+  const isNonBlocking = file.isNonBlocking || (flags & MSG_DONTWAIT) !== 0
+  let sent = 0
+  let isOpen = true
+  return {
+    queues: [file.wait],
+    deadline: Infinity,
+    givesFd: false,
+    attempt(): number {
+      for (;;) {
+        if (!isOpen) {
+          // Fast Open: the call waits for the handshake as connect() would.
+          if (isOpening(sock.state)) return WAIT
+          isOpen = true
+          const error = sock.takeError()
+          if (error !== 0) return -error
+        }
+        const wasOpening = isOpening(sock.state)
+        const n = sock.send(bytes, sent, length - sent, sent > 0 ? flags & ~MSG_FASTOPEN : flags, to)
+        if (n > 0) sent += n
+        if (isNonBlocking) return sent > 0 ? sent : n
+        if (n < 0 && n !== -EAGAIN && n !== -EINPROGRESS) return sent > 0 ? sent : n
+        if (!wasOpening && isOpening(sock.state)) {
+          isOpen = false
+          continue
+        }
+        if (sent >= length) return sent
+        if (n <= 0) return WAIT
+        // A short count: memory is exhausted, so it sleeps.
+        if (n < length && sent < length) return WAIT
+      }
+    },
+    check: ok,
+  }
+}
+
+function read(world: World, args: readonly Expression[], call: SystemCall): Operation {
+  const handle = world.handles.get(numberOr(args[0], -1))
+  if (handle === undefined) return done(-EBADF)
+  if (handle.kind === 'file') return done(takeFrom(handle, numberOr(args[2], 0)))
+  if (handle.kind !== 'socket') return done(-EINVAL)
+  const isVector = call.name === 'readv'
+  const length = isVector ? vectorLength(args[1]) : numberOr(args[2], 0)
+  const flags = call.name === 'recv' || call.name === 'recvfrom' ? numberOr(args[3], 0) : 0
+  if (length === 0 && call.name === 'read') return done(0)
+  return receiving(handle, length, flags, null, ok)
+}
+
+function write(world: World, args: readonly Expression[], call: SystemCall): Operation {
+  const handle = world.handles.get(numberOr(args[0], -1))
+  if (handle === undefined) return done(-EBADF)
+  const length = call.name === 'writev' ? vectorLength(args[1]) : numberOr(args[2], 0)
+  if (handle.kind === 'file') {
+    ;(handle.pipe ?? handle).size += length
+    return done(length)
+  }
+  if (handle.kind !== 'socket') return done(-EINVAL)
+  const hasFlags = call.name === 'send' || call.name === 'sendto'
+  const to = call.name === 'sendto' ? addressOf(world, args[4], world.options.connectPort, world.remote) : null
+  return sending(handle, length, hasFlags ? numberOr(args[3], 0) : 0, to)
+}
+
+function sendmsg(world: World, args: readonly Expression[]): Operation {
+  const handle = socketAt(world, args[0])
+  if (handle === null) return done(-EBADF)
+  const name = field(args[1], 'msg_name')
+  const to = name === undefined ? null : addressOf(world, name, world.options.connectPort, world.remote)
+  return sending(handle, vectorLength(field(args[1], 'msg_iov')), numberOr(args[2], 0), to)
+}
+
+function recvmsg(world: World, args: readonly Expression[]): Operation {
+  const handle = socketAt(world, args[0])
+  if (handle === null) return done(-EBADF)
+  const message = new Message()
+  message.control = []
+  const flags = numberOr(args[2], 0)
+  return receiving(handle, vectorLength(field(args[1], 'msg_iov')), flags, message, (n) => (n < 0 ? null : checkMessage(world, args[1], message)))
+}
+
+function shutdown(world: World, args: readonly Expression[]): Operation {
+  const handle = socketAt(world, args[0])
+  return done(handle === null ? -EBADF : handle.file.sock.shutdown(numberOr(args[1], 0)))
+}
+
+function close(world: World, args: readonly Expression[]): Operation {
+  const fd = numberOr(args[0], -1)
+  const handle = world.handles.get(fd)
+  if (handle === undefined) return done(-EBADF)
+  world.handles.delete(fd)
+  if (handle.kind !== 'socket') return done(0)
+  for (const other of world.handles.values()) if (other.kind === 'epoll') dropWatch(other, handle)
+  handle.isClosed = true
+  if (handle.file.sock.state === TCP_LISTEN && world.flow?.handle === handle) world.isListening = false
+  const { file } = handle
+  const lingers = file.startLinger()
+  const deadline = lingers && !file.isNonBlocking ? world.now + file.sock.lingerSeconds * 1000000 : world.now
+  return {
+    queues: [file.wait],
+    deadline,
+    givesFd: false,
+    attempt(): number {
+      if (lingers && file.isLingering && world.now < deadline) return WAIT
+      file.unref()
+      return 0
+    },
+    check: ok,
+  }
+}
+
+function fcntl(world: World, args: readonly Expression[]): Operation {
+  const handle = world.handles.get(numberOr(args[0], -1))
+  if (handle === undefined) return done(-EBADF)
+  if (handle.kind !== 'socket') return done(0)
+  const command = numberOr(args[1], 0)
+  if (command === F_GETFL) return done(handle.file.flags)
+  if (command !== F_SETFL) return done(0)
+  handle.file.flags = (handle.file.flags & O_ACCMODE) | (numberOr(args[2], 0) & ~O_ACCMODE & (O_NONBLOCK | 0o2000))
+  return done(0)
+}
+
+function ioctl(world: World, args: readonly Expression[]): Operation {
+  const handle = socketAt(world, args[0])
+  if (handle === null) return done(-EBADF)
+  const request = numberOr(args[1], 0)
+  if (request === 0x5421) {
+    handle.file.flags = numberOr(args[2], 0) === 0 ? handle.file.flags & ~O_NONBLOCK : handle.file.flags | O_NONBLOCK
+    return done(0)
+  }
+  const value = handle.file.ioctl(request)
+  if (value < 0) return done(value)
+  if (![SIOCINQ, SIOCOUTQ, SIOCOUTQNSD].includes(request)) return done(0)
+  const expected = numberOf(args[2])
+  return { ...done(0), check: () => (expected === null || expected === value ? null : `expected [${expected}], got [${value}]`) }
+}
+
+function poll(world: World, args: readonly Expression[]): Operation {
+  const entries = items(args[0]).map((e) => ({
+    handle: socketAt(world, field(e, 'fd')), events: numberOr(field(e, 'events'), 0), expected: numberOf(field(e, 'revents') ?? { kind: 'number', value: 0 }),
+    revents: 0,
+  }))
+  const ms = numberOr(args[2], -1)
+  const deadline = ms < 0 ? Infinity : world.now + ms * 1000
+  return {
+    queues: entries.flatMap((e) => (e.handle === null ? [] : [e.handle.wait])),
+    deadline,
+    givesFd: false,
+    attempt(): number {
+      let ready = 0
+      for (const e of entries) {
+        e.revents = e.handle === null ? POLLNVAL : e.handle.file.poll() & (e.events | 0x38)
+        if (e.revents !== 0) ready++
+      }
+      return ready > 0 || world.now >= deadline ? ready : WAIT
+    },
+    check(): string | null {
+      for (const e of entries) {
+        if (e.expected !== null && e.expected !== e.revents) return `expected revents 0x${e.expected.toString(16)}, got 0x${e.revents.toString(16)}`
+      }
+      return null
+    },
+  }
+}
+
+function dropWatch(epoll: EpollHandle, socketHandle: SocketHandle): void {
+  epoll.watches.get(socketHandle)?.cancel()
+  epoll.watches.delete(socketHandle)
+}
+
+function epollControl(world: World, args: readonly Expression[]): Operation {
+  const epoll = world.handles.get(numberOr(args[0], -1))
+  const handle = socketAt(world, args[2])
+  if (epoll?.kind !== 'epoll' || handle === null) return done(-EBADF)
+  const op = numberOr(args[1], 0)
+  const known = epoll.watches.has(handle)
+  if (op === 1 && known) return done(-EEXIST)
+  if (op !== 1 && !known) return done(-ENOENT)
+  dropWatch(epoll, handle)
+  if (op !== 2) epoll.watches.set(handle, new Watch(handle, numberOr(field(args[3], 'events'), 0), dataOf(args[3]) ?? 0))
+  return done(0)
+}
+
+const dataOf = (e: Expression | undefined): number | null =>
+  numberOf(field(e, 'fd') ?? field(e, 'ptr') ?? field(e, 'u32') ?? field(e, 'u64') ?? { kind: 'number', value: 0 })
+
+const EPOLLET = 0x80000000
+const EPOLLONESHOT = 0x40000000
+
+function epollWait(world: World, args: readonly Expression[]): Operation {
+  const epoll = world.handles.get(numberOr(args[0], -1))
+  if (epoll?.kind !== 'epoll') return done(-EBADF)
+  const ms = numberOr(args[3], -1)
+  const deadline = ms < 0 ? Infinity : world.now + ms * 1000
+  let first: { mask: number; data: number } | null = null
+  return {
+    queues: [...epoll.watches.values()].map((w) => w.socket.wait),
+    deadline,
+    givesFd: false,
+    attempt(): number {
+      let count = 0
+      for (const watch of epoll.watches.values()) {
+        const mask = watch.ready ? watch.socket.file.poll() & ((watch.events & 0x3fff) | 0x18) : 0
+        if (mask === 0) continue
+        const isEdge = (watch.events & EPOLLET) !== 0
+        if (isEdge) watch.ready = false
+        if ((watch.events & EPOLLONESHOT) !== 0) watch.events = EPOLLONESHOT
+        first ??= { mask, data: watch.data }
+        count++
+      }
+      return count > 0 || world.now >= deadline ? count : WAIT
+    },
+    check(result: number): string | null {
+      const mask = numberOf(field(args[1], 'events'))
+      const live = result > 0 && first !== null ? first : { mask: 0, data: 0 }
+      if (mask !== null && mask !== live.mask) return `expected events 0x${mask.toString(16)}, got 0x${live.mask.toString(16)}`
+      const data = dataOf(args[1])
+      return data === null || data === live.data ? null : `expected data ${data}, got ${live.data}`
+    },
+  }
+}
+
+function open(world: World, args: readonly Expression[], call: SystemCall): Operation {
+  const path = args[0]?.kind === 'string' ? args[0].text : ''
+  const size = world.files.get(path)
+  if (size === undefined) return done(-ENOENT)
+  return done(install(world, call, new FileHandle(size)), true)
+}
+
+function takeFrom(file: FileHandle, length: number): number {
+  const source = file.pipe ?? file
+  const n = Math.max(0, Math.min(length, source.size - source.offset))
+  source.offset += n
+  return n
+}
+
+function pipe(world: World, args: readonly Expression[]): Operation {
+  const [readEnd, writeEnd] = items(args[0])
+  const store = new FileHandle(0)
+  const other = new FileHandle(0)
+  other.pipe = store
+  world.handles.set(numberOr(readEnd, -1), store)
+  world.handles.set(numberOr(writeEnd, -1), other)
+  return done(0)
+}
+
+/** sendfile(out, in, [off], n). */
+function sendfile(world: World, args: readonly Expression[]): Operation {
+  const out = socketAt(world, args[0])
+  const from = world.handles.get(numberOr(args[1], -1))
+  if (out === null || from?.kind !== 'file') return done(-EBADF)
+  const offset = numberOf(args[2])
+  if (offset !== null) from.offset = offset
+  return sending(out, takeFrom(from, numberOr(args[3], 0)), 0, null)
+}
+
+/** splice(in, NULL, out, NULL, n, flags). */
+function splice(world: World, args: readonly Expression[]): Operation {
+  const from = world.handles.get(numberOr(args[0], -1))
+  const to = world.handles.get(numberOr(args[2], -1))
+  const length = numberOr(args[4], 0)
+  if (from?.kind === 'file' && to?.kind === 'socket') return sending(to, takeFrom(from, length), 0, null)
+  if (from?.kind === 'socket' && to?.kind === 'file') {
+    const inner = receiving(from, length, 0, null, ok)
+    return {
+      ...inner,
+      attempt(): number {
+        const n = inner.attempt()
+        if (n > 0) (to.pipe ?? to).size += n
+        return n
+      },
+    }
+  }
+  return done(-EBADF)
+}
+
+const TABLE: Readonly<Record<string, Start>> = {
+  socket, listen, accept, accept4: accept, bind, connect, read, readv: read, recv: read, recvfrom: read, write, writev: write, send: write, sendto: write,
+  sendmsg, recvmsg, shutdown, close, fcntl, ioctl, poll, open, pipe, sendfile, splice,
+  epoll_create: (world, _args, call) => done(install(world, call, new EpollHandle()), true),
+  epoll_create1: (world, _args, call) => done(install(world, call, new EpollHandle()), true),
+  epoll_ctl: epollControl,
+  epoll_wait: epollWait,
+  setsockopt: (world, args) => {
+    const handle = socketAt(world, args[0])
+    return done(handle === null ? -EBADF : setOptionCall(handle.file.sock, args))
+  },
+  getsockopt: (world, args) => {
+    const handle = socketAt(world, args[0])
+    if (handle === null) return done(-EBADF)
+    const { result, problem } = getOptionCall(handle.file.sock, args)
+    return { ...done(result), check: () => problem }
+  },
+}
+

@@ -1,0 +1,91 @@
+/** Inbound packets: script numbers to live ones, and into the device. */
+import * as icmp from '../wire/icmpv4.ts'
+import { ACK, SYN } from '../wire/tcp.ts'
+import type { Flow } from './flow.ts'
+import type { IcmpPacket, ScriptPacket, TcpPacket } from './script.ts'
+import { Unsupported } from './values.ts'
+import { buildIcmp, buildTcp, buildUdp, type Endpoints, optionBytes, quoteTcp } from './wire-packet.ts'
+import type { World } from './world.ts'
+
+const TYPES: Readonly<Record<string, number>> = {
+  echo_reply: icmp.ECHO_REPLY, unreachable: icmp.UNREACHABLE, source_quench: icmp.SOURCE_QUENCH, redirect: icmp.REDIRECT, echo_request: icmp.ECHO,
+  time_exceeded: icmp.TIME_EXCEEDED, parameter_problem: icmp.PARAMETER_PROBLEM, parameterprob: icmp.PARAMETER_PROBLEM, timestamp_request: icmp.TIMESTAMP,
+  timestamp_reply: icmp.TIMESTAMP_REPLY, info_request: icmp.INFO_REQUEST, info_reply: icmp.INFO_REPLY, address_request: icmp.MASK_REQUEST,
+  address_reply: icmp.MASK_REPLY,
+}
+const CODES: readonly string[] = [
+  'net_unreachable', 'host_unreachable', 'protocol_unreachable', 'port_unreachable', 'frag_needed', 'source_route_failed', 'net_unknown', 'host_unknown',
+  'source_host_isolated', 'net_prohibited', 'host_prohibited', 'net_unreachable_for_tos', 'host_unreachable_for_tos', 'packet_filtered',
+  'precedence_violation', 'precedence_cutoff',
+]
+
+export interface InjectOptions {
+  /** --mss: segments of a GRO packet. */
+  readonly mss: number
+  /** --tcp_ts_ecr_scaled. */
+  readonly isScaled: boolean
+  /** The packet opens this flow. */
+  readonly isNew: boolean
+}
+
+/** Where an inbound packet comes from and goes to. */
+function endpoints(world: World, flow: Flow): Endpoints {
+  return { source: world.remote, destination: world.local, sourcePort: flow.remotePort, destinationPort: Math.max(flow.localPort, 0) }
+}
+
+/** Injects the packet; what is wrong with the line, or null. */
+export function injectPacket(world: World, flow: Flow, packet: ScriptPacket, options: InjectOptions): string | null {
+  if (packet.kind === 'tcp') return injectTcp(world, flow, packet, options)
+  const at = endpoints(world, flow)
+  if (packet.kind === 'udp') world.device.inject(buildUdp(at, packet.length, packet.ip), packet.length, 0)
+  else injectIcmp(world, flow, packet)
+  return null
+}
+
+function injectTcp(world: World, flow: Flow, p: TcpPacket, options: InjectOptions): string | null {
+  const isSyn = (p.flags & SYN) !== 0
+  if (options.isNew || (isSyn && !flow.isPassive)) flow.remoteIsn = p.seq | 0
+  const hasAck = (p.flags & ACK) !== 0
+  let problem: string | null = null
+  const bytes = optionBytes(p.options ?? [], {
+    sack: (v) => (v + flow.localOffset(isSyn)) | 0,
+    val: (v) => v | 0,
+    ecr(v): number {
+      if (!hasAck) return v | 0
+      const live = flow.values.get(v >>> 0)
+      if (live !== undefined) return live
+      if (options.isScaled) return (v - flow.scriptTs + flow.liveTs) | 0
+      problem = `unknown ecr ${v}: no outbound packet had this TS val`
+      return 0
+    },
+  })
+  if (problem !== null) return problem
+  if (bytes.length % 4 !== 0 || bytes.length > 40) return `TCP options of ${bytes.length} bytes`
+  const fields = {
+    flags: p.flags,
+    seq: (p.seq + flow.remoteOffset(isSyn)) | 0,
+    ack: hasAck ? (Math.max(p.ack, 0) + flow.localOffset(isSyn)) | 0 : Math.max(p.ack, 0),
+    window: p.window,
+    urgent: p.urgent,
+    options: bytes,
+    length: p.length,
+  }
+  if (20 + 20 + bytes.length + p.length > 65535) return 'packet too long'
+  world.device.inject(buildTcp(endpoints(world, flow), fields, p.ip), p.length, options.mss)
+  return null
+}
+
+function injectIcmp(world: World, flow: Flow, p: IcmpPacket): void {
+  const type = p.type.startsWith('type_') ? Number(p.type.slice(5)) : TYPES[p.type]
+  if (type === undefined) throw new Unsupported(`ICMP type ${p.type}`)
+  let code = 0
+  if (p.code.startsWith('code_')) code = Number(p.code.slice(5))
+  else if (p.code !== '') {
+    code = CODES.indexOf(p.code)
+    if (code < 0) throw new Unsupported(`ICMP code ${p.code}`)
+  }
+  const at = endpoints(world, flow)
+  const quotedAt = { source: at.destination, destination: at.source, sourcePort: at.destinationPort, destinationPort: at.sourcePort }
+  const quoted = icmp.isError(type) ? quoteTcp(quotedAt, (p.seq + flow.localOffset(false)) | 0, p.length, 6) : new Uint8Array(0)
+  world.device.inject(buildIcmp(at, type, code, icmp.isError(type) ? p.mtu & 0xffff : p.id << 16, quoted, p.ip), 0, 0)
+}

@@ -1,0 +1,73 @@
+/**
+ * What a connection counts about itself beside what it needs to work: bytes and segments both ways, and how long it was
+ * busy, held up by the peer's window, or by the send buffer (Linux's tcp_sock counters and chronographs, tcp_chrono_start).
+ */
+import type { Tcb } from './tcb.ts'
+import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from '../sock/sock.ts'
+import { OPT_NOSPACE } from './tcb.ts'
+
+/** Chronographs: what limits the sender now, the weightiest first to win (enum tcp_chrono). */
+export const CHRONO_NONE = 0
+export const CHRONO_BUSY = 1
+export const CHRONO_RWND = 2
+export const CHRONO_SNDBUF = 3
+
+export class TcbStats {
+  /** Which chronograph runs, and since when in ms. */
+  chrono: number = CHRONO_NONE
+  chronoStart = 0
+  /** Milliseconds spent in each; index 0 is unused. */
+  readonly chronoTime: number[] = [0, 0, 0, 0]
+  bytesReceived = 0
+  bytesSent = 0
+  bytesRetransmitted = 0
+  bytesAcked = 0
+  segmentsIn = 0
+  segmentsOut = 0
+  dataSegmentsIn = 0
+  dataSegmentsOut = 0
+  dsackDuplicates = 0
+  outOfOrder = 0
+  /** Out-of-order segments; CE marks (RFC 3168) delivered. */
+  deliveredCe = 0
+}
+
+/** The counts, made when a connection first carries something. */
+export function statsOf(t: Tcb): TcbStats {
+  t.stats ??= new TcbStats()
+  return t.stats
+}
+
+function setChrono(t: Tcb, s: TcbStats, kind: number): void {
+  const now = t.tcp.nowMs()
+  if (s.chrono !== CHRONO_NONE) s.chronoTime[s.chrono] = (s.chronoTime[s.chrono] as number) + ((now - s.chronoStart) | 0)
+  s.chronoStart = now
+  s.chrono = kind
+}
+
+/** `kind` holds the sender up from now on, unless something weightier does (tcp_chrono_start). */
+export function startChrono(t: Tcb, kind: number): void {
+  const s = statsOf(t)
+  if (kind > s.chrono) setChrono(t, s, kind)
+}
+
+/** It does no longer (tcp_chrono_stop). */
+export function stopChrono(t: Tcb, kind: number): void {
+  const s = t.stats
+  if (s === null || s.chrono === CHRONO_NONE) return
+  if (t.txHead === null) setChrono(t, s, CHRONO_NONE)
+  else if (kind === s.chrono) setChrono(t, s, CHRONO_BUSY)
+}
+
+/** Everything was sent, the window is not the limit, and a writer waits for room: the buffer is (tcp_cwnd_validate). */
+export function noteBufferLimit(t: Tcb): void {
+  if (t.sendHead !== null || (t.opt & OPT_NOSPACE) === 0) return
+  if (t.state === TCP_ESTABLISHED || t.state === TCP_CLOSE_WAIT) startChrono(t, CHRONO_SNDBUF)
+}
+
+/** Milliseconds of chronograph `kind` until now. */
+export function chronoMs(t: Tcb, kind: number): number {
+  const s = t.stats
+  if (s === null) return 0
+  return (s.chronoTime[kind] as number) + (s.chrono === kind ? (t.tcp.nowMs() - s.chronoStart) | 0 : 0)
+}
