@@ -118,6 +118,8 @@ export class Icmp implements Transport {
     }
     packet.unshare()
     wire.toEchoReply(packet.bytes, packet.l4)
+    // RFC 1624 §3: over nothing but zeros the update ends in the wrong one of the two zeros.
+    if (wire.checksumField(packet.bytes, packet.l4) === 0) put16(packet.bytes, wire.checksumOffset(packet.l4), 0xffff)
     this.#answer(packet, wire.ECHO_REPLY)
   }
 

@@ -94,12 +94,11 @@ function update(t: Tcb, s: CubicState, acked: number): void {
   const cwnd = t.snd.cwnd
   s.ackCount += acked
   const now = t.tcp.nowMs()
-  if (!(s.lastCwnd === cwnd && ((now - s.lastTime) | 0) <= 31)) {
-    if (s.epochStart < 0 || s.lastTime !== now) {
-      s.lastCwnd = cwnd
-      s.lastTime = now
-      cubicTarget(s, cwnd, acked, now)
-    }
+  if (s.lastCwnd === cwnd && ((now - s.lastTime) | 0) <= 31) return
+  if (s.epochStart < 0 || s.lastTime !== now) {
+    s.lastCwnd = cwnd
+    s.lastTime = now
+    cubicTarget(s, cwnd, acked, now)
   }
   // The Reno-friendly region (RFC 9438 §4.3).
   const delta = (cwnd * BETA_SCALE) >> 3

@@ -179,8 +179,8 @@ function synSent(t: Tcb, g: Segment, packet: Packet): void {
     if (g.hasTs && parsed.tsEcr !== 0) {
       const ecr = (parsed.tsEcr - t.tsOffset) | 0
       const now = t.tcp.nowMs()
-      const sent = t.recovery !== null && t.recovery.retransStamp !== 0 ? t.recovery.retransStamp : synSentAt(t)
-      if (((ecr - sent) | 0) < 0 || ((now - ecr) | 0) < 0) {
+      // An answer to the first SYN counts as one to those sent again.
+      if (((ecr - t.lastSegmentTime) | 0) < 0 || ((now - ecr) | 0) < 0) {
         t.stack.counters.TcpExtPAWSActive++
         if ((g.flags & RST) === 0) t.tcp.sendReset(g)
         packet.release()
@@ -207,9 +207,6 @@ function synSent(t: Tcb, g: Segment, packet: Packet): void {
   simultaneousOpen(t, g)
   packet.release()
 }
-
-/** When the first SYN left, in ms. */
-const synSentAt = (t: Tcb): number => (t.txHead === null ? t.tcp.nowMs() : Math.floor(t.txHead.txTime / 1000) | 0)
 
 /** What the peer's SYN says of options; ours asked for all that the sysctls allow. */
 function takeSynOptions(t: Tcb, g: Segment): void {

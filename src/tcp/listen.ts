@@ -236,7 +236,7 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
     return
   }
   const tooSoon = withTs && parsed.tsEcr !== 0 && ((((parsed.tsEcr - r.tsOffset) | 0) - Math.floor(r.sentAt / 1000)) | 0) > 0
-  if ((g.flags & ACK) !== 0 && (g.ack !== add(r.iss, 1) || tooSoon)) {
+  if ((g.flags & ACK) !== 0 && g.ack !== add(r.iss, 1)) {
     // RFC 9293 §3.10.7.4 "fifth": an unacceptable ACK in SYN-RECEIVED draws a reset.
     if ((g.flags & RST) === 0) tcp.sendReset(g)
     packet.release()
@@ -244,7 +244,7 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
   }
   const edge = add(rcvNxt, r.rcvWnd)
   const inWindow = g.seq === rcvNxt || (!before(g.seq, rcvNxt) && !after(g.seq, edge))
-  if (paws || !inWindow) {
+  if (paws || tooSoon || !inWindow) {
     if ((g.flags & RST) === 0) requestAck(r)
     if (paws) tcp.counters.TcpExtPAWSEstab++
     packet.release()

@@ -208,7 +208,7 @@ export function sendSyn(t: Tcb, flags: number): void {
   const segment = appendSegment(t, flags | SYN)
   segment.endSeq = t.snd.writeSeq = add(t.snd.writeSeq, 1)
   segment.pcount = 1
-  t.snd.cwndStamp = t.tcp.nowMs()
+  t.snd.cwndStamp = t.lastSegmentTime = t.tcp.nowMs()
   transmit(t, segment, t.snd.mss)
   newDataSent(t, segment)
   t.pendingTimer = PENDING_RTO

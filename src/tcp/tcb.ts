@@ -170,13 +170,12 @@ export class Tcb extends Sock {
   readonly tcp: Tcp
   readonly snd: SndVars = new SndVars()
   readonly rcv: RcvVars = new RcvVars()
-  /** OPT_ bits. */
+  /** OPT_ bits; and the flags below that have names of their own, packed since idle connections are many. */
   opt = 0
+  bits = 0
   /** Where it sends: route and neighbour, looked up again when stale. */
   dst: Dst | null = null
   pmtu = 0
-  /** It is in the table of connections. */
-  hashed = false
   /** Transmit queue: sent and unacknowledged from `txHead`, unsent from `sendHead`. */
   txHead: TxSegment | null = null
   txTail: TxSegment | null = null
@@ -195,7 +194,6 @@ export class Tcb extends Sock {
   sackCount = 0
   dsackLeft: Seq = 0
   dsackRight: Seq = 0
-  hasDsack = false
   /** Counts in wire segments: out, SACKed, lost, retransmitted and out, delivered, lost ever. */
   packetsOut = 0
   sackedOut = 0
@@ -226,8 +224,6 @@ export class Tcb extends Sock {
   probeStart = 0
   /** End of the last send that was pushed (pushed_seq). */
   lastPushed: Seq = 0
-  /** It was connected once, so a read after its end gives 0 (SOCK_DONE). */
-  closedRead = false
   /** Timestamps (RFC 7323): the peer's to echo and when it came (ms), our offset, theirs last seen. */
   tsRecent = 0
   tsRecentStamp = 0
@@ -244,11 +240,6 @@ export class Tcb extends Sock {
   lastSentTime = 0
   lastSegmentTime = 0
   lastOowAck = 0
-  hasOowAck = false
-  /** ECN (RFC 3168): we owe ECE until CWR; we owe CWR. */
-  ecnDemandCwr = false
-  ecnQueueCwr = false
-  ecnSeen = false
   /** Urgent data (RFC 6093 as Linux reads it): 0 none, or URG_ bits with the byte. */
   urgData = 0
   urgSeq: Seq = 0
@@ -274,6 +265,56 @@ export class Tcb extends Sock {
     this.rcvbuf = tcp.stack.sysctl.tcp_rmem[1] as number
     this.sndbuf = tcp.stack.sysctl.tcp_wmem[1] as number
     this.reordering = tcp.stack.sysctl.tcp_reordering
+  }
+
+  /** It is in the table of connections. */
+  get hashed(): boolean {
+    return (this.bits & 1) !== 0
+  }
+  set hashed(on: boolean) {
+    this.bits = on ? this.bits | 1 : this.bits & ~1
+  }
+  /** A duplicate waits to be reported in `dsackLeft`, `dsackRight`. */
+  get hasDsack(): boolean {
+    return (this.bits & 2) !== 0
+  }
+  set hasDsack(on: boolean) {
+    this.bits = on ? this.bits | 2 : this.bits & ~2
+  }
+  /** `lastOowAck` holds a time. */
+  get hasOowAck(): boolean {
+    return (this.bits & 4) !== 0
+  }
+  set hasOowAck(on: boolean) {
+    this.bits = on ? this.bits | 4 : this.bits & ~4
+  }
+  /** It was connected once, so a read after its end gives 0 (SOCK_DONE). */
+  get closedRead(): boolean {
+    return (this.bits & 8) !== 0
+  }
+  set closedRead(on: boolean) {
+    this.bits = on ? this.bits | 8 : this.bits & ~8
+  }
+  /** ECN (RFC 3168): we owe ECE until the peer sends CWR. */
+  get ecnDemandCwr(): boolean {
+    return (this.bits & 16) !== 0
+  }
+  set ecnDemandCwr(on: boolean) {
+    this.bits = on ? this.bits | 16 : this.bits & ~16
+  }
+  /** We owe CWR. */
+  get ecnQueueCwr(): boolean {
+    return (this.bits & 32) !== 0
+  }
+  set ecnQueueCwr(on: boolean) {
+    this.bits = on ? this.bits | 32 : this.bits & ~32
+  }
+  /** A marked packet came. */
+  get ecnSeen(): boolean {
+    return (this.bits & 64) !== 0
+  }
+  set ecnSeen(on: boolean) {
+    this.bits = on ? this.bits | 64 : this.bits & ~64
   }
 
   override poll(): number {

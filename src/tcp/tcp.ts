@@ -46,6 +46,27 @@ import { initialWindow } from './window.ts'
 /** What the table of connections holds. */
 export type Connection = Tcb | Request | TimeWait
 
+/** All sockets of a host: those in the table of connections, and the loose ones (closed, bound, listening). */
+export class SocketSet {
+  readonly loose: Set<Tcb> = new Set()
+  readonly #table: ConnectionTable<Connection>
+
+  constructor(table: ConnectionTable<Connection>) {
+    this.#table = table
+  }
+
+  get size(): number {
+    let size = 0
+    for (const _ of this) size++
+    return size
+  }
+
+  *[Symbol.iterator](): IterableIterator<Tcb> {
+    yield* this.loose
+    for (const connection of this.#table.values()) if (connection instanceof Tcb) yield connection
+  }
+}
+
 export class Tcp implements Transport {
   readonly stack: Stack
   readonly clock: Clock
@@ -65,8 +86,8 @@ export class Tcp implements Transport {
   readonly scratch: Uint8Array = new Uint8Array(16)
   readonly #segment: Segment = new Segment()
   readonly #listeners: Map<number, Tcb[]> = new Map()
-  /** Sockets that are in no table (closed, bound only): for `ss` and for leak tests. */
-  readonly sockets: Set<Tcb> = new Set()
+  /** Every socket there is: for `ss` and for leak tests. */
+  readonly sockets: SocketSet
   /** Present time, set on every entry into TCP. */
   now: Micros = 0
   timeWaits = 0
@@ -84,6 +105,7 @@ export class Tcp implements Transport {
     this.counters = stack.counters
     this.hash = new HalfSipHash(stack.random)
     this.table = new ConnectionTable<Connection>(this.hash)
+    this.sockets = new SocketSet(this.table)
     this.ports = new PortTable(stack.sysctl, stack.random, tcpConflict)
     this.user = new TcpUser(this)
     stack.ipv4.register(IPPROTO_TCP, this)
@@ -93,7 +115,7 @@ export class Tcp implements Transport {
   createSocket(): Tcb {
     const ca = findController(this.stack.sysctl.tcp_congestion_control) ?? CONTROLLERS[0]
     const t = new Tcb(this, AF_INET, ca as NonNullable<typeof ca>)
-    this.sockets.add(t)
+    this.sockets.loose.add(t)
     return t
   }
 
@@ -134,18 +156,19 @@ export class Tcp implements Transport {
   hashIn(t: Tcb): void {
     this.table.set(t.localAddress, t.remoteAddress, (t.localPort << 16) | t.remotePort, t)
     t.hashed = true
-    this.sockets.add(t)
+    this.sockets.loose.delete(t)
   }
 
   unhash(t: Tcb): void {
     if (!t.hashed) return
     t.hashed = false
+    this.sockets.loose.add(t)
     this.table.delete(t.localAddress, t.remoteAddress, (t.localPort << 16) | t.remotePort, t)
   }
 
   /** The socket is gone for good. */
   forget(t: Tcb): void {
-    this.sockets.delete(t)
+    this.sockets.loose.delete(t)
   }
 
   addListener(t: Tcb): void {

@@ -98,6 +98,7 @@ export function enterTimeWait(t: Tcb, substate: number, timeout: number): void {
   tcp.ports.replace(t, tw)
   tcp.table.set(t.localAddress, t.remoteAddress, (t.localPort << 16) | t.remotePort, tw)
   t.hashed = false
+  tcp.sockets.loose.add(t)
   tcp.clock.start(tw, tcp.clock.now() + (timeout > 0 && substate === TCP_FIN_WAIT2 ? timeout : TIMEWAIT_LEN))
   // The owner's descriptor sees a closed connection with everything still to read.
   if (t.state !== substate) t.stack.trace.tcpState?.(t, t.state, substate, t.stack.name)

@@ -50,7 +50,7 @@ test('TTL 1 at a router: dropped, and time exceeded from the interface towards t
   const original = datagram('10.0.0.2', '10.1.0.2', PROTO, pattern(40), { ttl: 1 })
   left.ip(original)
   const [reply] = left.takeIp() as [Uint8Array]
-  assert.ok(isSound(reply))
+  assert.equal(isSound(reply), true)
   assert.equal(icmp.type(reply, 20), icmp.TIME_EXCEEDED)
   assert.equal(icmp.code(reply, 20), icmp.TTL_EXCEEDED)
   assert.equal(ipv4.src(reply, 0), ip('10.0.0.1'))
@@ -152,7 +152,7 @@ test('a router on the same link as the next hop sends a redirect, and the host f
   wire.know('10.0.0.9')
   wire.ip(datagram('10.0.0.2', '10.9.0.1', PROTO, pattern(10)))
   const [redirect, forwarded] = wire.takeIp() as [Uint8Array, Uint8Array]
-  assert.ok(isSound(redirect))
+  assert.equal(isSound(redirect), true)
   assert.equal(icmp.type(redirect, 20), icmp.REDIRECT)
   assert.equal(icmp.code(redirect, 20), icmp.REDIRECT_HOST)
   assert.equal(icmp.gateway(redirect, 20), ip('10.0.0.9'))
@@ -220,7 +220,7 @@ test('record route and timestamp are filled in on the way and echoed (RFC 791 §
   wire.ip(datagram('10.0.0.2', '10.1.0.2', 1, echo, { options }))
   net.run(1)
   const [reply] = wire.takeIp() as [Uint8Array]
-  assert.ok(isSound(reply))
+  assert.equal(isSound(reply), true)
   const view = new DataView(reply.buffer, reply.byteOffset)
   const hops = [0, 1, 2, 3].map((i) => view.getInt32(20 + 3 + 4 * i))
   // What `ping -R` through one Linux router shows.
@@ -260,5 +260,5 @@ test('from a medium without Ethernet to one with it there is headroom enough, ho
   wire.know('10.1.0.2')
   tun.interface.receive(net.pool.fromBytes(datagram('10.0.0.2', '10.1.0.2', PROTO, pattern(50)), 0))
   net.clock.settle()
-  assert.ok(isSound(wire.takeIp()[0] as Uint8Array))
+  assert.equal(isSound(wire.takeIp()[0] as Uint8Array), true)
 })

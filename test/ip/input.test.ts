@@ -123,7 +123,7 @@ test('an unknown protocol draws protocol unreachable that quotes the packet (RFC
   const original = datagram('10.0.0.2', '10.0.0.1', 201, pattern(30))
   wire.ip(original)
   const [reply] = wire.takeIp() as [Uint8Array]
-  assert.ok(isSound(reply))
+  assert.equal(isSound(reply), true)
   assert.equal(icmp.type(reply, 20), icmp.UNREACHABLE)
   assert.equal(icmp.code(reply, 20), icmp.PROTOCOL_UNREACHABLE)
   assert.deepEqual(reply.subarray(28), original)

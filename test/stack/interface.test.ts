@@ -77,7 +77,7 @@ test('an interface without Ethernet carries bare IP packets and needs no ARP (TU
   const sink = new Sink()
   stack.ipv4.register(PROTO, sink)
   send(stack, '10.0.0.2', PROTO, pattern(10))
-  assert.ok(isSound(wire.sent[0] as Uint8Array))
+  assert.equal(isSound(wire.sent[0] as Uint8Array), true)
   wire.deliver(datagram('10.0.0.2', '10.0.0.1', PROTO, pattern(10)))
   assert.equal(sink.received.length, 1)
   wire.deliver(Uint8Array.of(0x60, 0, 0, 0))
