@@ -2,10 +2,11 @@
  * Where packets to one destination go: the cached result of a route lookup (Linux's struct dst_entry and rtable) with
  * the neighbour to send to. Holders keep a `Dst` and ask `isValid()` before they use it again.
  */
-import type { Micros } from '../sys/clock.ts'
+
 import type { Interface } from '../stack/interface.ts'
 import type { Neighbor } from '../stack/neighbor.ts'
 import type { RouteTable } from '../stack/route.ts'
+import type { Micros } from '../sys/clock.ts'
 import type { PathMtu } from './pmtu.ts'
 
 /** What a `Dst` is made from. */
@@ -62,7 +63,9 @@ export class Dst {
 
   /** False once routes, addresses or interfaces changed: look the route up again. */
   isValid(): boolean {
-    return this.generation === this.#routes.generation && (this.#expires === Infinity || this.#paths.now() < this.#expires)
+    return (
+      this.generation === this.#routes.generation && (this.#expires === Infinity || this.#paths.now() < this.#expires)
+    )
   }
 
   /** Path MTU now, in bytes of IP packet: the interface's, the route's, or one learned from ICMP (RFC 1191). */

@@ -1,12 +1,12 @@
 /** Forwarding: what a router does with a packet for somebody else, RFC 1812 §5 (Linux net/ipv4/ip_forward.c). */
 import { PACKET_HOST, type Packet } from '../buf/packet.ts'
+import type { Interface } from '../stack/interface.ts'
+import { RTN_UNICAST } from '../stack/route.ts'
 import { EACCES, EHOSTUNREACH, ENETUNREACH } from '../sys/errno.ts'
 import * as icmp from '../wire/icmpv4.ts'
 import * as wire from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as udp from '../wire/udp.ts'
-import type { Interface } from '../stack/interface.ts'
-import { RTN_UNICAST } from '../stack/route.ts'
 import type { Dst } from './dst.ts'
 import { fragment, makeHeadroom, segmentAndSend } from './fragment.ts'
 import type { Ipv4 } from './ipv4.ts'
@@ -94,7 +94,8 @@ export class Forwarder {
   #redirect(packet: Packet, dst: Dst): void {
     const ip = this.#ip
     const at = packet.interface as Interface
-    if (dst.interface !== at || ip.stack.sysctl.send_redirects === 0 || !at.usesArp || !at.isOnLink(packet.saddr)) return
+    if (dst.interface !== at || ip.stack.sysctl.send_redirects === 0 || !at.usesArp || !at.isOnLink(packet.saddr))
+      return
     if (!ip.icmp.peers.mayRedirect(packet.saddr)) return
     const gateway = dst.gateway !== 0 ? dst.gateway : packet.daddr
     ip.icmp.send(icmp.REDIRECT, icmp.REDIRECT_HOST, gateway, packet)
@@ -103,6 +104,11 @@ export class Forwarder {
 
 /** Length of the IP packets that a packet with a segment size stands for (skb_gso_network_seglen). */
 function segmentLength(packet: Packet): number {
-  const header = packet.protocol === wire.PROTO_UDP ? udp.HDR_LEN : packet.pullUp(packet.l4 - packet.start + tcp.HDR_LEN) ? tcp.headerLength(packet.bytes, packet.l4) : 0
+  const header =
+    packet.protocol === wire.PROTO_UDP
+      ? udp.HDR_LEN
+      : packet.pullUp(packet.l4 - packet.start + tcp.HDR_LEN)
+        ? tcp.headerLength(packet.bytes, packet.l4)
+        : 0
   return packet.l4 - packet.l3 + header + packet.gsoSize
 }

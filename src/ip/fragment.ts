@@ -1,7 +1,7 @@
 /** Fragmentation on output, RFC 791 §3.2 (Linux's ip_do_fragment): fragments share the payload, only headers are made. */
-import { CSUM_PARTIAL, MAX_FRAGS, copy, type Packet } from '../buf/packet.ts'
-import { EMSGSIZE } from '../sys/errno.ts'
+import { CSUM_PARTIAL, copy, MAX_FRAGS, type Packet } from '../buf/packet.ts'
 import { completeChecksum, segment } from '../link/gso.ts'
+import { EMSGSIZE } from '../sys/errno.ts'
 import { put8 } from '../wire/bytes.ts'
 import * as wire from '../wire/ipv4.ts'
 import * as options from '../wire/ipv4-options.ts'
@@ -35,7 +35,11 @@ export function fragment(ip: Ipv4, packet: Packet, dst: Dst, mtu: number): numbe
     const isLast = at + length === payload
     const piece = cut(packet, headerLen, at, length)
     const more = isLast ? word & wire.MF : wire.MF
-    finishHeader(piece, (word & ~(wire.MF | wire.OFFSET_MASK)) | more | ((word & wire.OFFSET_MASK) + (at >>> 3)), at > 0)
+    finishHeader(
+      piece,
+      (word & ~(wire.MF | wire.OFFSET_MASK)) | more | ((word & wire.OFFSET_MASK) + (at >>> 3)),
+      at > 0,
+    )
     if (isLast) {
       // The sender's account is settled when the last fragment has left.
       piece.owner = packet.owner

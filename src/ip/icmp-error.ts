@@ -1,6 +1,9 @@
 /** ICMP errors received, RFC 1122 §3.2.2.1 to §3.2.2.5 (Linux icmp_unreach, icmp_redirect, icmp_socket_deliver). */
-import type { Packet } from '../buf/packet.ts'
+
 import * as ip4 from '../addr/ip4.ts'
+import type { Packet } from '../buf/packet.ts'
+import type { Interface } from '../stack/interface.ts'
+import { RTN_BROADCAST, RTN_UNICAST } from '../stack/route.ts'
 import {
   ECONNREFUSED,
   EHOSTDOWN,
@@ -14,8 +17,6 @@ import {
 } from '../sys/errno.ts'
 import * as wire from '../wire/icmpv4.ts'
 import * as ipv4 from '../wire/ipv4.ts'
-import type { Interface } from '../stack/interface.ts'
-import { RTN_BROADCAST, RTN_UNICAST } from '../stack/route.ts'
 import type { Ipv4 } from './ipv4.ts'
 
 /** Least of the quoted transport header that must be there (RFC 792). */

@@ -3,16 +3,17 @@
  * and timestamp are answered, errors are made and limited here, and received ones are checked and handed to the
  * transport of the packet they quote.
  */
-import { CSUM_NONE, PACKET_BROADCAST, PACKET_HOST, PACKET_MULTICAST, type Packet } from '../buf/packet.ts'
+
 import * as ip4 from '../addr/ip4.ts'
-import { put16, put32 } from '../wire/bytes.ts'
-import * as checksum from '../wire/checksum.ts'
-import * as wire from '../wire/icmpv4.ts'
-import * as ipv4 from '../wire/ipv4.ts'
+import { CSUM_NONE, PACKET_BROADCAST, PACKET_HOST, PACKET_MULTICAST, type Packet } from '../buf/packet.ts'
 import { sumFrom } from '../link/gso.ts'
 import type { Interface } from '../stack/interface.ts'
 import { RTN_LOCAL, RTN_UNICAST } from '../stack/route.ts'
 import type { Stack } from '../stack/stack.ts'
+import { put16, put32 } from '../wire/bytes.ts'
+import * as checksum from '../wire/checksum.ts'
+import * as wire from '../wire/icmpv4.ts'
+import * as ipv4 from '../wire/ipv4.ts'
 import { IcmpErrors } from './icmp-error.ts'
 import type { Ipv4 } from './ipv4.ts'
 import { Peers } from './peers.ts'
@@ -63,9 +64,12 @@ export class Icmp implements Transport {
       return
     }
     const type = wire.type(packet.bytes, packet.l4)
-    const isToMany = packet.kind === PACKET_BROADCAST || packet.kind === PACKET_MULTICAST || ip4.isMulticast(packet.daddr)
+    const isToMany =
+      packet.kind === PACKET_BROADCAST || packet.kind === PACKET_MULTICAST || ip4.isMulticast(packet.daddr)
     // RFC 1122 §3.2.2.6 and §3.2.2.8: queries to many need no answer; other types to many are nonsense.
-    const isIgnored = isToMany && (this.stack.sysctl.icmp_echo_ignore_broadcasts !== 0 || (type !== wire.ECHO && type !== wire.TIMESTAMP))
+    const isIgnored =
+      isToMany &&
+      (this.stack.sysctl.icmp_echo_ignore_broadcasts !== 0 || (type !== wire.ECHO && type !== wire.TIMESTAMP))
     if (isIgnored) {
       counters.IcmpInErrors++
       this.stack.drop(packet, 'icmp.broadcast')
@@ -170,7 +174,13 @@ export class Icmp implements Transport {
   }
 
   /** Sends an echo request from this host; 0 or -errno. `payload` is copied. For tools; ping sockets come later. */
-  sendEcho(to: number, id: number, sequence: number, payload: Uint8Array, ttl: number = this.stack.sysctl.ip_default_ttl): number {
+  sendEcho(
+    to: number,
+    id: number,
+    sequence: number,
+    payload: Uint8Array,
+    ttl: number = this.stack.sysctl.ip_default_ttl,
+  ): number {
     const dst = this.#ip.route(to, 0, 0)
     if (typeof dst === 'number') return dst
     const packet = this.stack.pool.allocHeader(wire.HDR_LEN + payload.length)
@@ -207,7 +217,16 @@ export class Icmp implements Transport {
     put16(packet.bytes, o + 2, checksum.finish(checksum.sum(packet.view, o, packet.end - o, 0)))
     this.#countOut(type)
     const tos = (ipv4.tos(b, original.l3) & 0x1e) | TOS_CONTROL
-    ip.output(packet, dst, from !== 0 ? from : dst.source, to, IPPROTO_ICMP, this.stack.sysctl.ip_default_ttl, tos, false)
+    ip.output(
+      packet,
+      dst,
+      from !== 0 ? from : dst.source,
+      to,
+      IPPROTO_ICMP,
+      this.stack.sysctl.ip_default_ttl,
+      tos,
+      false,
+    )
   }
 
   /** RFC 1122 §3.2.2: no errors about errors, broadcasts, later fragments, or to what is no single host. */
@@ -218,7 +237,8 @@ export class Icmp implements Transport {
     if ((ipv4.fragmentWord(b, o) & ipv4.OFFSET_MASK) !== 0) return false
     const toType = this.#ip.addressType(ipv4.src(b, o))
     const aboutType = this.#ip.addressType(ipv4.dst(b, o))
-    if ((toType !== RTN_UNICAST && toType !== RTN_LOCAL) || (aboutType !== RTN_UNICAST && aboutType !== RTN_LOCAL)) return false
+    if ((toType !== RTN_UNICAST && toType !== RTN_LOCAL) || (aboutType !== RTN_UNICAST && aboutType !== RTN_LOCAL))
+      return false
     if (!wire.isError(type) || ipv4.protocol(b, o) !== ipv4.PROTO_ICMP) return true
     const inner = o + ipv4.headerLength(b, o)
     if (inner >= original.end) return false

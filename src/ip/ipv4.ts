@@ -3,24 +3,25 @@
  * ip_output.c, route.c). Here are the registration table of transports, input, and output; forwarding, fragments,
  * options and ICMP have files of their own.
  */
-import { PACKET_BROADCAST, PACKET_HOST, PACKET_OTHERHOST, type Packet } from '../buf/packet.ts'
+
 import * as ip4 from '../addr/ip4.ts'
+import { PACKET_BROADCAST, PACKET_HOST, PACKET_OTHERHOST, type Packet } from '../buf/packet.ts'
+import { type Interface, PACKET_LOOPBACK } from '../stack/interface.ts'
+import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from '../stack/route.ts'
+import type { NetworkProtocol, Stack } from '../stack/stack.ts'
 import { EMSGSIZE, ENOBUFS } from '../sys/errno.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as icmp from '../wire/icmpv4.ts'
 import * as wire from '../wire/ipv4.ts'
-import { PACKET_LOOPBACK, type Interface } from '../stack/interface.ts'
-import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from '../stack/route.ts'
-import type { NetworkProtocol, Stack } from '../stack/stack.ts'
 import type { Dst } from './dst.ts'
 import { Forwarder } from './forward.ts'
+import { fragment, makeHeadroom } from './fragment.ts'
 import { Icmp } from './icmp.ts'
 import { Options } from './options.ts'
 import { PathMtu } from './pmtu.ts'
 import { Reassembler } from './reassemble.ts'
 import { Redirects } from './redirect.ts'
 import { Routing } from './routing.ts'
-import { fragment, makeHeadroom } from './fragment.ts'
 import { IPPROTO_ICMP, type Transport } from './transport.ts'
 
 /** Room that output needs in front of the transport header: IPv4 with options and Ethernet. */
@@ -185,7 +186,7 @@ export class Ipv4 implements NetworkProtocol {
 
   #countEcn(tos: number, gsoSegments: number): void {
     const counters = this.stack.counters
-    const n = gsoSegments > 1 ? gsoSegments : 1
+    const n = Math.max(gsoSegments, 1)
     const ecn = tos & wire.ECN_MASK
     if (ecn === wire.ECN_NOT_ECT) counters.IpExtInNoECTPkts += n
     else if (ecn === wire.ECN_ECT0) counters.IpExtInECT0Pkts += n
@@ -206,7 +207,10 @@ export class Ipv4 implements NetworkProtocol {
     // 0.0.0.0 is the source of one who has no address yet (RFC 1122 §3.2.1.3 (a)): only to everybody.
     const isBootstrap = saddr === 0 && (daddr === ip4.BROADCAST || ip4.isMulticast(daddr))
     const isMartian =
-      (!ip4.isUnicast(saddr) && !isBootstrap) || ip4.isLoopback(saddr) || ip4.isLoopback(daddr) || (ip4.isZeroNet(daddr) && daddr !== 0)
+      (!ip4.isUnicast(saddr) && !isBootstrap) ||
+      ip4.isLoopback(saddr) ||
+      ip4.isLoopback(daddr) ||
+      (ip4.isZeroNet(daddr) && daddr !== 0)
     const type = isMartian || saddr === 0 ? RTN_UNICAST : this.addressType(saddr)
     if (isMartian || type !== RTN_UNICAST) {
       this.stack.counters.IpInAddrErrors++
@@ -229,7 +233,9 @@ export class Ipv4 implements NetworkProtocol {
   /** RFC 3704: strict (1) wants the route back to lead out of the same interface, loose (2) any route. */
   #passesReverseFilter(saddr: number, at: Interface): boolean {
     const back = this.stack.routes.lookup(saddr)
-    return back !== undefined && back.type === RTN_UNICAST && (this.stack.sysctl.rp_filter === 2 || back.interface === at)
+    return (
+      back !== undefined && back.type === RTN_UNICAST && (this.stack.sysctl.rp_filter === 2 || back.interface === at)
+    )
   }
 
   /** What a destination other than the last one is: ours, everybody's, a group's, or somebody else's. */
@@ -237,7 +243,10 @@ export class Ipv4 implements NetworkProtocol {
     const { saddr, daddr } = packet
     const counters = this.stack.counters
     const type = daddr === 0 ? RTN_BROADCAST : this.addressType(daddr)
-    const isMartian = !at.isLoopback && packet.kind !== PACKET_LOOPBACK && (ip4.isLoopback(daddr) || ip4.isClassE(daddr) || (daddr === 0 && saddr !== 0))
+    const isMartian =
+      !at.isLoopback &&
+      packet.kind !== PACKET_LOOPBACK &&
+      (ip4.isLoopback(daddr) || ip4.isClassE(daddr) || (daddr === 0 && saddr !== 0))
     if (isMartian || (type === RTN_MULTICAST && !at.isMember(daddr) && !at.isLoopback)) {
       counters.IpInAddrErrors++
       this.stack.drop(packet, isMartian ? 'ipv4.martian-destination' : 'ipv4.not-a-member')
@@ -272,7 +281,7 @@ export class Ipv4 implements NetworkProtocol {
   /** ip_local_deliver_finish: to raw sockets and the transport. */
   #deliver(packet: Packet): void {
     packet.start = packet.l4
-    const isTapped = this.rawTap !== null && this.rawTap(packet)
+    const isTapped = this.rawTap?.(packet)
     const transport = this.#transports[packet.protocol]
     if (transport !== null && transport !== undefined) {
       this.stack.counters.IpInDelivers++
@@ -300,7 +309,7 @@ export class Ipv4 implements NetworkProtocol {
     const total = packet.end - o + packet.fragBytes
     this.stack.counters.IpOutRequests++
     const id = dst.identification
-    dst.identification = (id + (packet.gsoSegments > 1 ? packet.gsoSegments : 1)) & 0xffff
+    dst.identification = (id + (Math.max(packet.gsoSegments , 1))) & 0xffff
     const mtu = dst.mtu
     const w0 = 0x45000000 | (tos << 16) | (total & 0xffff)
     const w1 = (id << 16) | (df && !dst.mtuLocked ? wire.DF : 0)
@@ -396,4 +405,3 @@ export class Ipv4 implements NetworkProtocol {
     if (isBroadcast || dst.interface.isMember(packet.daddr)) dst.interface.loop(packet.clone())
   }
 }
-

@@ -3,11 +3,11 @@
  * Record route and timestamp are filled in, router alert passes, source routes are refused (accept_source_route 0).
  */
 import type { Packet } from '../buf/packet.ts'
+import type { Stack } from '../stack/stack.ts'
 import { put8, put32 } from '../wire/bytes.ts'
 import * as icmp from '../wire/icmpv4.ts'
 import * as wire from '../wire/ipv4.ts'
 import * as layout from '../wire/ipv4-options.ts'
-import type { Stack } from '../stack/stack.ts'
 import type { Icmp } from './icmp.ts'
 
 const MILLISECONDS_A_DAY = 86_400_000

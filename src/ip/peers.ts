@@ -91,10 +91,11 @@ export class Peers {
       this.#peers.set(address, known)
       return known
     }
-    if (this.#peers.size >= MAX_PEERS) for (const oldest of this.#peers.keys()) {
-      this.#peers.delete(oldest)
-      break
-    }
+    if (this.#peers.size >= MAX_PEERS)
+      for (const oldest of this.#peers.keys()) {
+        this.#peers.delete(oldest)
+        break
+      }
     const made = new Peer(this.#sysctl.icmp_ratelimit * 1000 * BURST_FACTOR, now)
     this.#peers.set(address, made)
     return made

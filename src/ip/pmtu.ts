@@ -54,11 +54,16 @@ export class PathMtu {
     const mtu = Math.max(reported, Math.min(this.#sysctl.min_pmtu, current))
     if (mtu >= current) return false
     this.#paths.delete(destination)
-    if (this.#paths.size >= MAX_PATHS) for (const oldest of this.#paths.keys()) {
-      this.#paths.delete(oldest)
-      break
-    }
-    this.#paths.set(destination, { mtu, isLocked: reported < mtu, expires: this.now() + this.#sysctl.mtu_expires * 1_000_000 })
+    if (this.#paths.size >= MAX_PATHS)
+      for (const oldest of this.#paths.keys()) {
+        this.#paths.delete(oldest)
+        break
+      }
+    this.#paths.set(destination, {
+      mtu,
+      isLocked: reported < mtu,
+      expires: this.now() + this.#sysctl.mtu_expires * 1_000_000,
+    })
     this.generation++
     return true
   }

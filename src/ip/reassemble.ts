@@ -4,12 +4,12 @@
  * is bounded by `ipfrag_high_thresh`, time by `ipfrag_time`.
  */
 import { CSUM_NONE, MAX_FRAGS, type Packet } from '../buf/packet.ts'
-import { Timer, type Micros } from '../sys/clock.ts'
+import type { Interface } from '../stack/interface.ts'
+import type { Stack } from '../stack/stack.ts'
+import { type Micros, Timer } from '../sys/clock.ts'
 import { HalfSipHash } from '../sys/siphash.ts'
 import * as icmp from '../wire/icmpv4.ts'
 import * as wire from '../wire/ipv4.ts'
-import type { Interface } from '../stack/interface.ts'
-import type { Stack } from '../stack/stack.ts'
 import type { Icmp } from './icmp.ts'
 
 /** Accounted per queue and per fragment beside its buffer, in bytes (sizeof struct ipq, struct sk_buff). */

@@ -33,10 +33,11 @@ export class Redirects {
 
   set(destination: number, gateway: number): void {
     this.#byDestination.delete(destination)
-    if (this.#byDestination.size >= MAX_REDIRECTS) for (const oldest of this.#byDestination.keys()) {
-      this.#byDestination.delete(oldest)
-      break
-    }
+    if (this.#byDestination.size >= MAX_REDIRECTS)
+      for (const oldest of this.#byDestination.keys()) {
+        this.#byDestination.delete(oldest)
+        break
+      }
     this.#byDestination.set(destination, { gateway, expires: this.#clock.now() + REDIRECT_LIFETIME })
   }
 

@@ -3,9 +3,11 @@
  * results cached by destination. RFC 1122 §3.3.1, §3.3.4 and source selection as fib_semantics.c does it.
  */
 import * as ip4 from '../addr/ip4.ts'
-import { EACCES, EHOSTUNREACH, EINVAL, ENETUNREACH, ENOBUFS, ENODEV } from '../sys/errno.ts'
 import type { Interface } from '../stack/interface.ts'
 import {
+  type Route,
+  RT_SCOPE_LINK,
+  RT_SCOPE_UNIVERSE,
   RTN_BLACKHOLE,
   RTN_BROADCAST,
   RTN_LOCAL,
@@ -13,11 +15,9 @@ import {
   RTN_PROHIBIT,
   RTN_UNICAST,
   RTN_UNREACHABLE,
-  RT_SCOPE_LINK,
-  RT_SCOPE_UNIVERSE,
-  type Route,
 } from '../stack/route.ts'
 import type { Stack } from '../stack/stack.ts'
+import { EACCES, EHOSTUNREACH, EINVAL, ENETUNREACH, ENOBUFS, ENODEV } from '../sys/errno.ts'
 import { Dst } from './dst.ts'
 import type { PathMtu } from './pmtu.ts'
 import type { Redirects } from './redirect.ts'
@@ -49,7 +49,8 @@ export class Routing {
     if (saddr !== 0) {
       if (!ip4.isUnicast(saddr) || this.#stack.routes.lookupLocal(saddr)?.type !== RTN_LOCAL) return -EINVAL
       // Broadcast and multicast leave by the interface that has the source address.
-      if (oif === 0 && (daddr === ip4.BROADCAST || ip4.isMulticast(daddr))) oif = this.#stack.interfaceWith(saddr)?.index ?? 0
+      if (oif === 0 && (daddr === ip4.BROADCAST || ip4.isMulticast(daddr)))
+        oif = this.#stack.interfaceWith(saddr)?.index ?? 0
     }
     if (daddr === ip4.ANY) {
       // RFC 1122 §3.2.1.3: "this host".
@@ -62,7 +63,7 @@ export class Routing {
     }
     const cache = (this.#caches[oif] ??= new Map())
     const cached = cache.get(daddr)
-    if (cached !== undefined && cached.isValid()) return cached
+    if (cached?.isValid()) return cached
     const made = this.#lookup(daddr, oif)
     if (typeof made === 'number') return made
     if (cache.size >= MAX_DSTS) cache.clear()
@@ -74,7 +75,8 @@ export class Routing {
     const asked = oif === 0 ? undefined : this.#stack.interfaceByIndex(oif)
     if (oif !== 0 && asked === undefined) return -ENODEV
     if (asked !== undefined && !asked.up) return -ENETUNREACH
-    if (asked !== undefined && (daddr === ip4.BROADCAST || ip4.isLocalMulticast(daddr))) return this.#make(daddr, asked, undefined)
+    if (asked !== undefined && (daddr === ip4.BROADCAST || ip4.isLocalMulticast(daddr)))
+      return this.#make(daddr, asked, undefined)
     if (ip4.isZeroNet(daddr)) return -EINVAL
     const route = this.#stack.routes.lookup(daddr, oif)
     // With the interface given and no route, the destination is taken to be on the link.

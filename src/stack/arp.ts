@@ -2,19 +2,28 @@
  * ARP, RFC 826 as Linux does it (net/ipv4/arp.c), over the neighbour entries of the interfaces: questions and answers,
  * announcements, which addresses to believe, and garbage collection of entries.
  */
-import type { Packet } from '../buf/packet.ts'
-import { PACKET_HOST } from '../buf/packet.ts'
+
 import * as ip4 from '../addr/ip4.ts'
 import * as mac from '../addr/mac.ts'
+import type { Packet } from '../buf/packet.ts'
+import { PACKET_HOST } from '../buf/packet.ts'
 import type { Micros } from '../sys/clock.ts'
 import * as arp from '../wire/arp.ts'
 import * as ethernet from '../wire/ethernet.ts'
-import * as ipv4 from '../wire/ipv4.ts'
 import * as icmp from '../wire/icmpv4.ts'
+import * as ipv4 from '../wire/ipv4.ts'
 import { Conflicts } from './conflict.ts'
 import type { Interface } from './interface.ts'
-import { NEIGH_UPDATE_OVERRIDE, NUD_FAILED, NUD_NOARP, NUD_PERMANENT, NUD_REACHABLE, NUD_STALE, Neighbor } from './neighbor.ts'
-import { RTN_LOCAL, RT_SCOPE_LINK } from './route.ts'
+import {
+  NEIGH_UPDATE_OVERRIDE,
+  Neighbor,
+  NUD_FAILED,
+  NUD_NOARP,
+  NUD_PERMANENT,
+  NUD_REACHABLE,
+  NUD_STALE,
+} from './neighbor.ts'
+import { RT_SCOPE_LINK, RTN_LOCAL } from './route.ts'
 import type { NetworkProtocol, Stack } from './stack.ts'
 
 /** After an answer, others within this time do not replace it (locktime, 1 s). */
@@ -46,7 +55,9 @@ export class Arp implements NetworkProtocol {
     const now = this.stack.clock.now()
     if (now - this.#reachableDrawn >= REACHABLE_TIME_DRAWN_EVERY) {
       this.#reachableDrawn = now
-      this.#reachableTime = Math.floor(this.stack.sysctl.base_reachable_time_ms * 1000 * (0.5 + this.stack.random.float()))
+      this.#reachableTime = Math.floor(
+        this.stack.sysctl.base_reachable_time_ms * 1000 * (0.5 + this.stack.random.float()),
+      )
     }
     return this.#reachableTime
   }
@@ -109,7 +120,8 @@ export class Arp implements NetworkProtocol {
     const { sysctl, clock } = this.stack
     if (this.entries < sysctl.gc_thresh1) return true
     const now = clock.now()
-    if (now - this.#collected >= (sysctl.base_reachable_time_ms * 1000) / 2) this.#collect(now, sysctl.gc_stale_time * 1_000_000)
+    if (now - this.#collected >= (sysctl.base_reachable_time_ms * 1000) / 2)
+      this.#collect(now, sysctl.gc_stale_time * 1_000_000)
     const isOver = this.entries >= sysctl.gc_thresh3
     if (isOver || (this.entries >= sysctl.gc_thresh2 && now - this.#collected >= FORCED_GC_EVERY)) this.#collect(now, 0)
     return this.entries < sysctl.gc_thresh3
@@ -222,6 +234,12 @@ export class Arp implements NetworkProtocol {
     if (arp_ignore >= 8) return
     if (arp_ignore >= 1 && !at.hasAddress(address)) return
     const asker = arp.senderMacOffset(packet.start)
-    this.send(at, arp.OP_REPLY, address, arp.senderIp(packet.bytes, packet.start), packet.bytes.slice(asker, asker + mac.LENGTH))
+    this.send(
+      at,
+      arp.OP_REPLY,
+      address,
+      arp.senderIp(packet.bytes, packet.start),
+      packet.bytes.slice(asker, asker + mac.LENGTH),
+    )
   }
 }

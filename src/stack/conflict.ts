@@ -2,9 +2,10 @@
  * IPv4 address conflict detection, RFC 5227: probe before an address is used, announce it, notice when somebody else
  * uses it, and defend it. (Linux leaves this to DHCP clients and systemd-networkd; the rules are theirs.)
  */
-import type { Packet } from '../buf/packet.ts'
+
 import type { Cidr } from '../addr/cidr.ts'
-import { Timer, type Micros } from '../sys/clock.ts'
+import type { Packet } from '../buf/packet.ts'
+import { type Micros, Timer } from '../sys/clock.ts'
 import * as arp from '../wire/arp.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import type { Arp } from './arp.ts'
@@ -137,7 +138,9 @@ export class Conflicts {
     const sender = arp.senderIp(b, o)
     const isProbe = sender === 0 && arp.operation(b, o) === arp.OP_REQUEST
     const claimed = isProbe ? arp.targetIp(b, o) : sender
-    const lost = this.#acquisitions.find((a) => a.interface === at && a.cidr.address === claimed && a.announcements === 0)
+    const lost = this.#acquisitions.find(
+      (a) => a.interface === at && a.cidr.address === claimed && a.announcements === 0,
+    )
     if (lost === undefined) return
     this.#stack.counters.ArpConflicts++
     this.#failures++

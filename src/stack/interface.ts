@@ -2,17 +2,18 @@
  * One network interface of a stack (Linux's net_device and in_device): addresses, statistics, a bounded ring of
  * received frames handled in batches, and the last step of sending. ARP and routes hang off the stack.
  */
-import { PACKET_BROADCAST, PACKET_HOST, PACKET_MULTICAST, PACKET_OTHERHOST, type Packet } from '../buf/packet.ts'
-import * as ip4 from '../addr/ip4.ts'
+
 import type { Cidr } from '../addr/cidr.ts'
-import { EADDRNOTAVAIL, EEXIST, EINVAL, ENETDOWN, ENOBUFS } from '../sys/errno.ts'
-import { Task } from '../sys/clock.ts'
-import * as ethernet from '../wire/ethernet.ts'
-import { get16, get32 } from '../wire/bytes.ts'
-import { conform, mustConform } from '../link/gso.ts'
+import * as ip4 from '../addr/ip4.ts'
+import { PACKET_BROADCAST, PACKET_HOST, PACKET_MULTICAST, PACKET_OTHERHOST, type Packet } from '../buf/packet.ts'
 import { Gro } from '../link/gro.ts'
+import { conform, mustConform } from '../link/gso.ts'
 import { F_GRO, type Link, type Medium } from '../link/link.ts'
 import { PacketQueue } from '../link/queue.ts'
+import { Task } from '../sys/clock.ts'
+import { EADDRNOTAVAIL, EEXIST, EINVAL, ENETDOWN, ENOBUFS } from '../sys/errno.ts'
+import { get16, get32 } from '../wire/bytes.ts'
+import * as ethernet from '../wire/ethernet.ts'
 import type { Neighbor } from './neighbor.ts'
 import { RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from './route.ts'
 import type { Stack } from './stack.ts'
@@ -189,14 +190,14 @@ export class Interface {
       this.stats.tx_dropped++
       return -ENOBUFS
     }
-    this.stats.tx_packets += segments > 1 ? segments : 1
+    this.stats.tx_packets += Math.max(segments, 1)
     this.stats.tx_bytes += length
     return 0
   }
 
   #receiveFrame(packet: Packet): void {
     packet.interface = this
-    this.stats.rx_packets += packet.gsoSegments > 1 ? packet.gsoSegments : 1
+    this.stats.rx_packets += Math.max(packet.gsoSegments, 1)
     this.stats.rx_bytes += packet.length
     if (packet.kind === PACKET_LOOPBACK) {
       packet.etherType = ethernet.TYPE_IPV4
@@ -290,7 +291,10 @@ export class Interface {
     if (entry === undefined) return -EADDRNOTAVAIL
     const isDoomed = (a: InterfaceAddress): boolean =>
       a === entry ||
-      (!entry.secondary && a.secondary && a.prefix === entry.prefix && ip4.inNetwork(a.address, entry.address, a.prefix))
+      (!entry.secondary &&
+        a.secondary &&
+        a.prefix === entry.prefix &&
+        ip4.inNetwork(a.address, entry.address, a.prefix))
     for (const doomed of this.addresses.filter(isDoomed)) {
       this.addresses.splice(this.addresses.indexOf(doomed), 1)
       this.stack.addressRemoved(this, doomed)
@@ -300,7 +304,8 @@ export class Interface {
 
   /** True if `address` is one of this interface's own. */
   hasAddress(address: number): boolean {
-    for (let i = 0; i < this.addresses.length; i++) if ((this.addresses[i] as InterfaceAddress).address === address) return true
+    for (let i = 0; i < this.addresses.length; i++)
+      if ((this.addresses[i] as InterfaceAddress).address === address) return true
     return false
   }
 

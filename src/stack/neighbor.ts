@@ -6,10 +6,10 @@
  *               \-> FAILED                         \-> FAILED
  */
 import type { Packet } from '../buf/packet.ts'
-import { Timer, type Micros } from '../sys/clock.ts'
+import { PacketQueue } from '../link/queue.ts'
+import { type Micros, Timer } from '../sys/clock.ts'
 import { get16, get32 } from '../wire/bytes.ts'
 import * as ethernet from '../wire/ethernet.ts'
-import { PacketQueue } from '../link/queue.ts'
 import type { Arp } from './arp.ts'
 import type { Interface } from './interface.ts'
 
@@ -208,7 +208,8 @@ export class Neighbor {
     if (state !== this.state) {
       clock.stop(this.#timer)
       this.#setState(state)
-      if ((state & NUD_IN_TIMER) !== 0) clock.start(this.#timer, now + (state === NUD_REACHABLE ? this.arp.reachableTime : 0))
+      if ((state & NUD_IN_TIMER) !== 0)
+        clock.start(this.#timer, now + (state === NUD_REACHABLE ? this.arp.reachableTime : 0))
     }
     if (!isSame) {
       this.#setMac(hardware, at)
@@ -261,7 +262,8 @@ export class Neighbor {
 
   #flushPending(): void {
     // Only what waits now: sending may queue again if the state changed meanwhile.
-    for (let n = this.#pending.length; n > 0 && (this.state & NUD_VALID) !== 0; n--) this.output(this.#pending.shift() as Packet)
+    for (let n = this.#pending.length; n > 0 && (this.state & NUD_VALID) !== 0; n--)
+      this.output(this.#pending.shift() as Packet)
   }
 
   /** The neighbour does not answer: every waiting packet's sender is told (neigh_invalidate, arp_error_report). */
@@ -273,4 +275,3 @@ export class Neighbor {
     if (this.state === NUD_FAILED) this.#pending.clear()
   }
 }
-

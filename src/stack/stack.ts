@@ -2,32 +2,33 @@
  * A network namespace (Linux's struct net): interfaces, addresses, routes, neighbours, sysctls and counters of one host,
  * and the table of network protocols by EtherType. Transports register with `ipv4`; a network protocol registers here.
  */
-import type { Packet } from '../buf/packet.ts'
-import type { PacketPool } from '../buf/pool.ts'
-import { PacketPool as Pool } from '../buf/pool.ts'
+
 import * as cidr from '../addr/cidr.ts'
 import * as ip4 from '../addr/ip4.ts'
 import * as mac from '../addr/mac.ts'
+import type { Packet } from '../buf/packet.ts'
+import type { PacketPool } from '../buf/pool.ts'
+import { PacketPool as Pool } from '../buf/pool.ts'
+import { Ipv4 } from '../ip/ipv4.ts'
+import type { Link } from '../link/link.ts'
+import { Loopback } from '../link/loopback.ts'
 import type { Clock } from '../sys/clock.ts'
 import { Counters } from '../sys/counters.ts'
 import type { Random } from '../sys/random.ts'
 import { Sysctls } from '../sys/sysctl.ts'
 import { Trace } from '../sys/trace.ts'
-import type { Link } from '../link/link.ts'
-import { Loopback } from '../link/loopback.ts'
 import * as ethernet from '../wire/ethernet.ts'
-import { Ipv4 } from '../ip/ipv4.ts'
 import { Arp } from './arp.ts'
-import { Interface, LOOPBACK_INDEX, type InterfaceAddress } from './interface.ts'
+import { Interface, type InterfaceAddress, LOOPBACK_INDEX } from './interface.ts'
 import {
+  RouteTable,
+  RT_SCOPE_HOST,
+  RT_SCOPE_LINK,
+  RT_TABLE_LOCAL,
   RTN_BROADCAST,
   RTN_LOCAL,
   RTN_UNICAST,
   RTPROT_KERNEL,
-  RT_SCOPE_HOST,
-  RT_SCOPE_LINK,
-  RT_TABLE_LOCAL,
-  RouteTable,
 } from './route.ts'
 
 export interface StackOptions {
@@ -103,11 +104,18 @@ export class Stack {
     if (this.interface(name) !== undefined) throw new RangeError(`name: interface exists: ${name}`)
     const addresses = (options.addresses ?? []).map((text) => {
       const parsed = cidr.parse(text)
-      if (parsed === undefined || !ip4.isUnicast(parsed.address)) throw new RangeError(`addresses: not a host's: ${text}`)
+      if (parsed === undefined || !ip4.isUnicast(parsed.address))
+        throw new RangeError(`addresses: not a host's: ${text}`)
       return parsed
     })
     const hardware = this.#hardwareAddress(link, options.mac)
-    const added = new Interface(this, { name, link, index: this.#nextIndex++, mac: hardware, mtu: options.mtu ?? link.mtu })
+    const added = new Interface(this, {
+      name,
+      link,
+      index: this.#nextIndex++,
+      mac: hardware,
+      mtu: options.mtu ?? link.mtu,
+    })
     this.interfaces.push(added)
     for (const address of addresses) added.addAddress(address)
     this.routes.invalidate()
@@ -180,7 +188,9 @@ export class Stack {
   addressRemoved(at: Interface, gone: InterfaceAddress): void {
     const { address } = gone
     const isElsewhere = this.interfaces.some((i) => i.hasAddress(address))
-    this.routes.removeIf((r) => r.source === address && (!isElsewhere || r.interface === at || r.table === RT_TABLE_LOCAL))
+    this.routes.removeIf(
+      (r) => r.source === address && (!isElsewhere || r.interface === at || r.table === RT_TABLE_LOCAL),
+    )
     // What the rest of the addresses need and the removal may have taken with it.
     for (const each of this.interfaces) {
       for (const entry of each.addresses) {
@@ -225,13 +235,15 @@ export class Stack {
     const network = address & ip4.mask(prefix)
     if (broadcast !== 0) this.routes.add({ ...common, destination: broadcast, prefix: 32, type: RTN_BROADCAST })
     if (entry.secondary || ip4.isZeroNet(network) || (network === address && prefix === 32) || prefix === 32) return
-    if (at.isLoopback) this.routes.add({ ...common, destination: network, prefix, type: RTN_LOCAL, scope: RT_SCOPE_HOST })
+    if (at.isLoopback)
+      this.routes.add({ ...common, destination: network, prefix, type: RTN_LOCAL, scope: RT_SCOPE_HOST })
     else this.routes.add({ ...common, destination: network, prefix, type: RTN_UNICAST })
   }
 
   #hardwareAddress(link: Link, wanted: Uint8Array | string | undefined): Uint8Array {
     const given = typeof wanted === 'string' ? mac.parse(wanted) : wanted
-    if (wanted !== undefined && given?.length !== mac.LENGTH) throw new RangeError(`mac: not six bytes: ${String(wanted)}`)
+    if (wanted !== undefined && given?.length !== mac.LENGTH)
+      throw new RangeError(`mac: not six bytes: ${String(wanted)}`)
     if (given !== undefined) return given.slice()
     if (link.mac !== undefined) return link.mac.slice()
     // A locally administered unicast address (eth_random_addr).

@@ -1,6 +1,6 @@
 /** Fifth, check the ACK field (RFC 9293 §3.10.7.4; Linux tcp_ack): what it acknowledges, what it allows. */
 import * as F from './ack-flags.ts'
-import { armRexmt, PENDING_PROBE, PENDING_REO, PENDING_TLP, probeDelay, rearmRto, stopRexmt } from './timer.ts'
+import { armRexmt, PENDING_PROBE, PENDING_TLP, probeDelay, rearmRto, stopRexmt } from './timer.ts'
 import { ackRtt } from './rtt.ts'
 import { rackAdvance, rackUpdateWindow, recoveryOf } from './rack.ts'
 import { controlCongestion, fastRetransAlert, noteReordering, tlpAcked, transmitRecovery } from './recovery.ts'
@@ -236,7 +236,8 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
     flags = tcp.alert.flags
     rexmit = tcp.alert.rexmit
   }
-  if ((flags & F.SET_XMIT_TIMER) !== 0 && t.pendingTimer !== PENDING_REO) setXmitTimer(t)
+  // RACK took the flag away if it has just armed its own timer; one it armed before is out of date.
+  if ((flags & F.SET_XMIT_TIMER) !== 0) setXmitTimer(t)
   if ((flags & F.FORWARD_PROGRESS) !== 0 || (flags & F.NOT_DUP) === 0) t.dst?.confirm()
   controlCongestion(t, ack, t.delivered - priorDelivered, t.lost - priorLost, flags)
   transmitRecovery(t, rexmit)

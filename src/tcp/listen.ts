@@ -247,6 +247,7 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
   if (paws || tooSoon || !inWindow) {
     if ((g.flags & RST) === 0) requestAck(r)
     if (paws) tcp.counters.TcpExtPAWSEstab++
+    else if (tooSoon) tcp.counters.TcpExtTSEcrRejected++
     packet.release()
     return
   }

@@ -54,7 +54,9 @@ export function markLost(t: Tcb, segment: TxSegment): void {
   const sacked = segment.sacked
   if ((sacked & SACKED) !== 0) return
   const r = recoveryOf(t)
-  if (r.retransmitHint === null || after(r.retransmitHint.seq, segment.seq)) r.retransmitHint = segment
+  // No hint means from the head, so it moves only if nothing older waits to be sent again (tcp_verify_retransmit_hint).
+  const hint = r.retransmitHint
+  if (hint === null ? t.retransOut >= t.lostOut : after(hint.seq, segment.seq)) r.retransmitHint = segment
   if ((sacked & LOST) !== 0) {
     if ((sacked & RETRANS) === 0) return
     segment.sacked &= ~RETRANS

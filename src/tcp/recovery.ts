@@ -6,7 +6,7 @@ import * as F from './ack-flags.ts'
 import { currentMss } from './mss.ts'
 import { currentSsthresh } from './cwnd.ts'
 import { nagleMode, writeXmit } from './output.ts'
-import { detectLoss, markLost, newRenoMarkLost, rackMarkLost, rackTimeLeft, rackWindow, recoveryOf, REO_WND_PERSIST } from './rack.ts'
+import { detectLoss, markLost, newRenoMarkLost, rackMarkLost, rackTimeLeft, recoveryOf, REO_WND_PERSIST } from './rack.ts'
 import { anyRetransmitted, retransmitQueue } from './retransmit.ts'
 import { add, after, before } from './seq.ts'
 import {
@@ -131,11 +131,11 @@ function markAllLost(t: Tcb, r: RecoveryVars): void {
     t.sackedOut = 0
     r.highestSack = null
   } else if (!isSack(t)) t.sackedOut = 0
-  const window = rackWindow(t)
   r.retransmitHint = null
   for (let s = head; s !== null && s !== t.sendHead; s = s.next) {
     if (reneging) s.sacked &= ~SACKED
-    else if (isSack(t) && s !== head && rackTimeLeft(t, r, s, window) > 0 && (s.sacked & LOST) === 0 && r.rackRttUs > 0) continue
+    // What was sent within the last round trip is not given up yet.
+    else if (isSack(t) && s !== head && rackTimeLeft(t, r, s, 0) > 0) continue
     markLost(t, s)
   }
   r.retransmitHint = null

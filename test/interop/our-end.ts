@@ -73,10 +73,13 @@ const MODES: Readonly<Record<string, (program: Process) => Promise<object>>> = {
     return { code: 'none' }
   },
 
-  /** restart PORT: serves one connection and closes first, then binds the port again, without and with SO_REUSEADDR. */
+  /**
+   * restart PORT: serves one connection and closes first, then binds the port again, without and with SO_REUSEADDR. Linux
+   * wants it on the socket that is in TIME-WAIT, too.
+   */
   async restart(program) {
     const port = Number(args[0])
-    const first = listener(program, port, false)
+    const first = listener(program, port, true)
     say('listening')
     const connection = await program.accept(first)
     await program.write(connection, bytesOf('first'))

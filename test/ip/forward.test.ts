@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { EHOSTUNREACH, EMSGSIZE, ENETUNREACH } from '../../src/sys/errno.ts'
+import type { Dst } from '../../src/ip/dst.ts'
 import { F_WIRE } from '../../src/link/link.ts'
+import { RTN_BLACKHOLE, RTN_PROHIBIT, RTN_UNREACHABLE } from '../../src/stack/route.ts'
+import type { Stack } from '../../src/stack/stack.ts'
+import { EHOSTUNREACH, EMSGSIZE, ENETUNREACH } from '../../src/sys/errno.ts'
 import * as icmp from '../../src/wire/icmpv4.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
-import { RTN_BLACKHOLE, RTN_PROHIBIT, RTN_UNREACHABLE } from '../../src/stack/route.ts'
-import type { Dst } from '../../src/ip/dst.ts'
-import type { Stack } from '../../src/stack/stack.ts'
-import { Net, Sink, datagram, ip, isSound, pattern, send } from '../stack/net.ts'
+import { datagram, ip, isSound, Net, pattern, Sink, send } from '../stack/net.ts'
 
 const PROTO = 200
 
@@ -63,7 +63,13 @@ test('TTL 1 at a router: dropped, and time exceeded from the interface towards t
 
 test('echo requests with growing TTL name every router on the path, then the host (traceroute -I)', () => {
   const net = new Net()
-  const hosts = [net.host('a'), net.host('r1', { ip_forward: 1 }), net.host('r2', { ip_forward: 1 }), net.host('r3', { ip_forward: 1 }), net.host('z')]
+  const hosts = [
+    net.host('a'),
+    net.host('r1', { ip_forward: 1 }),
+    net.host('r2', { ip_forward: 1 }),
+    net.host('r3', { ip_forward: 1 }),
+    net.host('z'),
+  ]
   for (let i = 0; i < 4; i++) net.join(hosts[i] as Stack, `10.${i}.0.1/24`, hosts[i + 1] as Stack, `10.${i}.0.2/24`)
   hosts.forEach((h, i) => {
     for (let k = 0; k < 4; k++) {
@@ -125,7 +131,10 @@ test('a path with a small MTU: DF draws "fragmentation needed", the Dst learns i
   assert.equal(send(a, '10.1.0.2', PROTO, pattern(980), true), 0)
   assert.equal(send(a, '10.1.0.2', PROTO, pattern(1400)), 0, 'without DF it is cut here already')
   net.run(1)
-  assert.deepEqual(bt.received.map((p) => p.data.length), [980, 1400])
+  assert.deepEqual(
+    bt.received.map((p) => p.data.length),
+    [980, 1400],
+  )
   assert.equal(r.counters.IpFragCreates, 0)
   net.run(599)
   assert.equal(dst.mtu, 1500)

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EMSGSIZE } from '../../src/sys/errno.ts'
 import { Random } from '../../src/sys/random.ts'
+import { put16 } from '../../src/wire/bytes.ts'
 import * as icmp from '../../src/wire/icmpv4.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
-import { put16 } from '../../src/wire/bytes.ts'
-import { Net, Sink, datagram, ip, isSound, message, pattern, send, type Wire } from '../stack/net.ts'
+import { datagram, ip, isSound, message, Net, pattern, Sink, send, type Wire } from '../stack/net.ts'
 
 const PROTO = 200
 
@@ -94,7 +94,8 @@ test('broadcasts are delivered, limited from 0.0.0.0 too; multicast only to memb
   assert.equal(sink.received.length, 4)
   assert.equal(stack.counters.IpExtInBcastPkts, 3)
   assert.equal(stack.counters.IpExtInMcastPkts, 1)
-  const group = (): void => wire.ip(datagram('10.0.0.2', '224.1.1.1', PROTO, pattern(4)), Uint8Array.of(1, 0, 0x5e, 1, 1, 1))
+  const group = (): void =>
+    wire.ip(datagram('10.0.0.2', '224.1.1.1', PROTO, pattern(4)), Uint8Array.of(1, 0, 0x5e, 1, 1, 1))
   group()
   assert.equal(sink.received.length, 4)
   wire.interface.groups.set(ip('224.1.1.1'), 1)
@@ -147,7 +148,11 @@ test('a raw tap sees every delivered packet; one that it took is no unknown prot
 })
 
 test('with rp_filter 1 a source that is not routed back out of the interface is dropped (RFC 3704, fib_validate_source)', () => {
-  for (const [rp_filter, received] of [[0, 1], [1, 0], [2, 1]] as const) {
+  for (const [rp_filter, received] of [
+    [0, 1],
+    [1, 0],
+    [2, 1],
+  ] as const) {
     const { net, wire, stack, sink } = setup({ rp_filter })
     net.wire(stack, '172.16.0.1/16')
     wire.ip(datagram('172.16.0.9', '10.0.0.1', PROTO, pattern(4)))
@@ -162,8 +167,14 @@ test('output: header fields, checksum, and an identification that counts up (RFC
   const sent = wire.takeIp()
   assert.ok(sent.every(isSound))
   const ids = sent.map((p) => ipv4.id(p, 0))
-  assert.deepEqual(ids.map((id) => (id - (ids[0] as number)) & 0xffff), [0, 1, 2])
-  assert.deepEqual(sent.map((p) => ipv4.dontFragment(p, 0)), [false, true, false])
+  assert.deepEqual(
+    ids.map((id) => (id - (ids[0] as number)) & 0xffff),
+    [0, 1, 2],
+  )
+  assert.deepEqual(
+    sent.map((p) => ipv4.dontFragment(p, 0)),
+    [false, true, false],
+  )
   assert.equal(ipv4.ttl(sent[0] as Uint8Array, 0), 64)
 })
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import * as arp from '../../src/wire/arp.ts'
 import * as conflict from '../../src/stack/conflict.ts'
-import { Net, PEER_MAC, SECOND, ip, type Wire } from './net.ts'
+import * as arp from '../../src/wire/arp.ts'
+import { ip, Net, PEER_MAC, SECOND, type Wire } from './net.ts'
 
 const CIDR = { address: ip('10.0.0.5'), prefix: 24 }
 const OTHER_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0x55)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { PACKET_BROADCAST, PACKET_HOST, PACKET_MULTICAST, PACKET_OTHERHOST } from '../../src/buf/packet.ts'
 import { F_ALL, F_WIRE } from '../../src/link/link.ts'
 import * as ethernet from '../../src/wire/ethernet.ts'
-import { Net, PEER_MAC, Sink, datagram, frame, ip, isSound, pattern, send } from './net.ts'
+import { datagram, frame, ip, isSound, Net, PEER_MAC, pattern, Sink, send } from './net.ts'
 
 const PROTO = 200
 const BROADCAST = new Uint8Array(6).fill(255)
@@ -13,9 +13,15 @@ test('frames are classified by their destination: host, broadcast, multicast, ot
   const stack = net.host('h')
   const wire = net.wire(stack, '10.0.0.1/24')
   const kinds: number[] = []
-  stack.register(0x1234, { input: (p) => (kinds.push(p.kind), p.release()) })
+  stack.register(0x1234, {
+    input(packet) {
+      kinds.push(packet.kind)
+      packet.release()
+    },
+  })
   const at = wire.interface
-  for (const to of [at.mac, BROADCAST, Uint8Array.of(1, 0, 0x5e, 0, 0, 1), PEER_MAC]) wire.deliver(frame(to, PEER_MAC, 0x1234, pattern(30)))
+  for (const to of [at.mac, BROADCAST, Uint8Array.of(1, 0, 0x5e, 0, 0, 1), PEER_MAC])
+    wire.deliver(frame(to, PEER_MAC, 0x1234, pattern(30)))
   at.promiscuous = true
   wire.deliver(frame(PEER_MAC, PEER_MAC, 0x1234, pattern(30)))
   assert.deepEqual(kinds, [PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST])
@@ -24,7 +30,7 @@ test('frames are classified by their destination: host, broadcast, multicast, ot
   assert.equal(at.stats.multicast, 2)
 })
 
-test('a promiscuous interface shows other hosts\' packets to taps, but IP does not take them (ip_rcv)', () => {
+test("a promiscuous interface shows other hosts' packets to taps, but IP does not take them (ip_rcv)", () => {
   const net = new Net()
   const stack = net.host('h')
   const wire = net.wire(stack, '10.0.0.1/24')
@@ -60,7 +66,12 @@ test('the receive ring is bounded by netdev_max_backlog, and handled in batches 
   const wire = net.wire(stack, '10.0.0.1/24')
   const sink = new Sink()
   stack.ipv4.register(PROTO, sink)
-  const bytes = frame(wire.interface.mac, PEER_MAC, ethernet.TYPE_IPV4, datagram('10.0.0.2', '10.0.0.1', PROTO, pattern(4)))
+  const bytes = frame(
+    wire.interface.mac,
+    PEER_MAC,
+    ethernet.TYPE_IPV4,
+    datagram('10.0.0.2', '10.0.0.1', PROTO, pattern(4)),
+  )
   for (let i = 0; i < 150; i++) wire.interface.receive(net.pool.fromBytes(bytes))
   assert.equal(sink.received.length, 0, 'never inside the sender')
   assert.equal(stack.counters.LinkRxRingDrops, 50)
@@ -118,7 +129,8 @@ test('lo has 127.0.0.1/8 and an MTU of 65536, and reaches every address of the h
   const sink = new Sink()
   stack.ipv4.register(PROTO, sink)
   assert.equal(stack.lo.mtu, 65536)
-  for (const to of ['127.0.0.1', '127.9.9.9', '10.0.0.1', '0.0.0.0']) assert.equal(send(stack, to, PROTO, pattern(60000)), 0)
+  for (const to of ['127.0.0.1', '127.9.9.9', '10.0.0.1', '0.0.0.0'])
+    assert.equal(send(stack, to, PROTO, pattern(60000)), 0)
   net.run(1)
   assert.equal(sink.received.length, 4)
   assert.equal(wire.sent.length, 0)

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import * as state from '../../src/stack/neighbor.ts'
 import { EHOSTUNREACH } from '../../src/sys/errno.ts'
 import * as arp from '../../src/wire/arp.ts'
 import * as ethernet from '../../src/wire/ethernet.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
-import * as state from '../../src/stack/neighbor.ts'
-import { Net, PEER_MAC, SECOND, Sink, datagram, frame, ip, pattern, send, type Wire } from './net.ts'
+import { datagram, frame, ip, Net, PEER_MAC, pattern, SECOND, Sink, send, type Wire } from './net.ts'
 
 const OTHER_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0x55)
 const PROTO = 200
@@ -45,7 +45,9 @@ test('INCOMPLETE: a reply sends what waits, in order, and makes the entry REACHA
     packets.map((p) => p[34]),
     [0, 1, 2, 3, 4],
   )
-  assert.ok(packets.every((p) => ethernet.sameAddress(p, 0, PEER_MAC, 0) && ethernet.sameAddress(p, 6, wire.interface.mac, 0)))
+  assert.ok(
+    packets.every((p) => ethernet.sameAddress(p, 0, PEER_MAC, 0) && ethernet.sameAddress(p, 6, wire.interface.mac, 0)),
+  )
   assert.equal(entry().state, state.NUD_REACHABLE)
 })
 
@@ -129,7 +131,10 @@ test('STALE: used at once, DELAY for 5 s, then three unicast probes a second apa
     wire.times.map((t) => t - start),
     [5 * SECOND, 6 * SECOND, 7 * SECOND],
   )
-  assert.ok(wire.sent.every((f) => ethernet.sameAddress(f, 0, PEER_MAC, 0)), 'unicast')
+  assert.ok(
+    wire.sent.every((f) => ethernet.sameAddress(f, 0, PEER_MAC, 0)),
+    'unicast',
+  )
   send(stack, '10.0.0.2', PROTO, pattern(1))
   assert.equal(wire.takeIp().length, 1, 'PROBE still sends to the old address')
   net.run(1)

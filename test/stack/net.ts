@@ -1,21 +1,22 @@
 /** Hosts made of bare stacks for the tests of this folder and of test/ip: joined by cables, in virtual time. */
-import { type Packet } from '../../src/buf/packet.ts'
-import { PacketPool } from '../../src/buf/pool.ts'
+
 import * as ip4 from '../../src/addr/ip4.ts'
+import type { Packet } from '../../src/buf/packet.ts'
+import { PacketPool } from '../../src/buf/pool.ts'
+import type { Transport } from '../../src/ip/transport.ts'
+import { type CableOptions, cable } from '../../src/link/cable.ts'
+import type { Link, Medium } from '../../src/link/link.ts'
+import { F_ALL } from '../../src/link/link.ts'
+import type { Interface } from '../../src/stack/interface.ts'
+import { Stack } from '../../src/stack/stack.ts'
 import { Random } from '../../src/sys/random.ts'
 import { Sysctls } from '../../src/sys/sysctl.ts'
 import { VirtualClock } from '../../src/sys/virtual-clock.ts'
-import { cable, type CableOptions } from '../../src/link/cable.ts'
-import type { Link, Medium } from '../../src/link/link.ts'
-import { F_ALL } from '../../src/link/link.ts'
 import * as arp from '../../src/wire/arp.ts'
 import * as checksum from '../../src/wire/checksum.ts'
 import * as ethernet from '../../src/wire/ethernet.ts'
 import * as icmp from '../../src/wire/icmpv4.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
-import type { Transport } from '../../src/ip/transport.ts'
-import type { Interface } from '../../src/stack/interface.ts'
-import { Stack } from '../../src/stack/stack.ts'
 
 export const SECOND = 1_000_000
 export const ip = (text: string): number => ip4.parse(text) as number
@@ -134,11 +135,24 @@ export class Wire implements Link {
   }
 
   /** Delivers an ARP packet. */
-  arp(operation: number, sender: string, target: string, options: { mac?: Uint8Array; to?: Uint8Array; tha?: Uint8Array } = {}): void {
+  arp(
+    operation: number,
+    sender: string,
+    target: string,
+    options: { mac?: Uint8Array; to?: Uint8Array; tha?: Uint8Array } = {},
+  ): void {
     const mac = options.mac ?? PEER_MAC
     const to = options.to ?? (operation === arp.OP_REPLY ? this.interface.mac : new Uint8Array(6).fill(255))
     const body = new Uint8Array(28)
-    arp.emit(body, 0, operation, mac, ip(sender), options.tha ?? (operation === arp.OP_REPLY ? this.interface.mac : new Uint8Array(6)), ip(target))
+    arp.emit(
+      body,
+      0,
+      operation,
+      mac,
+      ip(sender),
+      options.tha ?? (operation === arp.OP_REPLY ? this.interface.mac : new Uint8Array(6)),
+      ip(target),
+    )
     this.deliver(frame(to, mac, ethernet.TYPE_ARP, body))
   }
 
@@ -165,13 +179,31 @@ export interface DatagramOptions {
 }
 
 /** An IPv4 packet as bytes. */
-export function datagram(src: string, dst: string, protocol: number, payload: Uint8Array, o: DatagramOptions = {}): Uint8Array {
+export function datagram(
+  src: string,
+  dst: string,
+  protocol: number,
+  payload: Uint8Array,
+  o: DatagramOptions = {},
+): Uint8Array {
   const options = o.options ?? new Uint8Array(0)
   const headerLen = 20 + options.length
   const bytes = new Uint8Array(headerLen + payload.length)
   bytes.set(options, 20)
   bytes.set(payload, headerLen)
-  ipv4.emit(bytes, 0, headerLen, o.tos ?? 0, bytes.length, o.id ?? 1, o.fragment ?? 0, o.ttl ?? 64, protocol, ip(src), ip(dst))
+  ipv4.emit(
+    bytes,
+    0,
+    headerLen,
+    o.tos ?? 0,
+    bytes.length,
+    o.id ?? 1,
+    o.fragment ?? 0,
+    o.ttl ?? 64,
+    protocol,
+    ip(src),
+    ip(dst),
+  )
   return bytes
 }
 
@@ -194,13 +226,31 @@ export function pattern(length: number): Uint8Array {
 /** A transport that keeps what it is given, as bytes; errors as tuples. */
 export class Sink implements Transport {
   readonly received: { saddr: number; daddr: number; data: Uint8Array; csum: number }[] = []
-  readonly errors: { type: number; code: number; errno: number; fatal: boolean; info: number; saddr: number; daddr: number; quoted: Uint8Array }[] = []
+  readonly errors: {
+    type: number
+    code: number
+    errno: number
+    fatal: boolean
+    info: number
+    saddr: number
+    daddr: number
+    quoted: Uint8Array
+  }[] = []
   input(packet: Packet): void {
     this.received.push({ saddr: packet.saddr, daddr: packet.daddr, data: packet.toBytes(), csum: packet.csum })
     packet.release()
   }
   error(quoted: Packet, type: number, code: number, errno: number, fatal: boolean, info: number): void {
-    this.errors.push({ type, code, errno, fatal, info, saddr: quoted.saddr, daddr: quoted.daddr, quoted: quoted.toBytes() })
+    this.errors.push({
+      type,
+      code,
+      errno,
+      fatal,
+      info,
+      saddr: quoted.saddr,
+      daddr: quoted.daddr,
+      quoted: quoted.toBytes(),
+    })
   }
 }
 
@@ -219,4 +269,6 @@ export const isSound = (packet: Uint8Array): boolean =>
   ipv4.checksumOk(packet, 0) &&
   (ipv4.protocol(packet, 0) !== 1 ||
     ipv4.isFragment(packet, 0) ||
-    checksum.fold(checksum.sumBytes(packet, ipv4.headerLength(packet, 0), packet.length - ipv4.headerLength(packet, 0), 0)) === 0xffff)
+    checksum.fold(
+      checksum.sumBytes(packet, ipv4.headerLength(packet, 0), packet.length - ipv4.headerLength(packet, 0), 0),
+    ) === 0xffff)

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as ip4 from '../../src/addr/ip4.ts'
-import { EACCES, EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH, ENODEV, ESRCH } from '../../src/sys/errno.ts'
-import { Random } from '../../src/sys/random.ts'
 import type { Dst } from '../../src/ip/dst.ts'
 import * as rt from '../../src/stack/route.ts'
-import { Net, ip, pattern, send } from './net.ts'
+import { EACCES, EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH, ENODEV, ESRCH } from '../../src/sys/errno.ts'
+import { Random } from '../../src/sys/random.ts'
+import { ip, Net, pattern, send } from './net.ts'
 
 const PROTO = 200
 
@@ -14,7 +14,12 @@ function slowLookup(routes: readonly rt.Route[], address: number): rt.Route | un
   let best: rt.Route | undefined
   for (const route of routes) {
     if (((address ^ route.destination) & ip4.mask(route.prefix)) !== 0) continue
-    if (best === undefined || route.prefix > best.prefix || (route.prefix === best.prefix && route.metric < best.metric)) best = route
+    if (
+      best === undefined ||
+      route.prefix > best.prefix ||
+      (route.prefix === best.prefix && route.metric < best.metric)
+    )
+      best = route
   }
   return best
 }
@@ -29,7 +34,9 @@ test('longest-prefix match agrees with a scan of all routes, over random tables 
     for (let i = 0; i < 50; i++) {
       const prefix = random.below(33)
       // Few different networks, so that prefixes nest.
-      const destination = ((random.below(4) << 30) | (random.below(8) << 20) | (random.below(16) << 8) | random.below(4)) & ip4.mask(prefix)
+      const destination =
+        ((random.below(4) << 30) | (random.below(8) << 20) | (random.below(16) << 8) | random.below(4)) &
+        ip4.mask(prefix)
       table.add({ destination, prefix, interface: via, metric: random.below(3) })
     }
     const all = table.list()
@@ -92,7 +99,7 @@ test('prefixes 31 and 32 have no broadcast address, and 32 no connected route (R
   assert.equal(stack.routes.size, before + 3)
 })
 
-test('source address: the route told, else the primary address of the gateway\'s subnet, else any (inet_select_addr)', () => {
+test("source address: the route told, else the primary address of the gateway's subnet, else any (inet_select_addr)", () => {
   const net = new Net()
   const stack = net.host('h')
   const a = net.wire(stack, '10.0.0.1/24').interface
