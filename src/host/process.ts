@@ -19,7 +19,8 @@ import { Sleep, type Sleepers } from './pending.ts'
 import { PendingPoll, type PollFd, scan } from './poll.ts'
 
 /** A program: its exit code is what it returns or settles with, 0 for nothing. */
-export type Program = (process: Process) => number | undefined | Promise<number | undefined>
+// biome-ignore lint/suspicious/noConfusingVoidType: a program may return nothing
+export type Program = (process: Process) => number | void | Promise<number | void>
 
 /** Thrown by `exit` to leave the program; never seen outside. */
 export class ProcessExit extends Error {

@@ -84,9 +84,12 @@ export class Dst {
     return this.#routeMtu !== 0 ? Math.min(this.#routeMtu, this.interface.mtu) : this.interface.mtu
   }
 
-  /** The peer answered, so the next hop is reachable (dst_confirm, RFC 4861 §7.3.1): called on forward progress. */
-  confirm(): void {
-    this.neighbor?.confirm()
+  /**
+   * The peer answered, so the next hop is reachable (dst_confirm, RFC 4861 §7.3.1): called on forward progress, while a
+   * received packet is handled; `at` tells when for others (MSG_CONFIRM).
+   */
+  confirm(at?: Micros): void {
+    this.neighbor?.confirm(at)
   }
 
   #refreshPath(): void {

@@ -197,6 +197,12 @@ export class Reassembler {
     }
   }
 
+  /** Drops every incomplete datagram. */
+  close(): void {
+    while (this.#oldest !== null) this.#discard(this.#oldest, 'ipv4.fragment-closed')
+    this.#stack.clock.remove(this.#timer)
+  }
+
   /** ip_expire: time is up for the oldest; who sent the first fragment is told (RFC 792, RFC 1122 §3.3.2). */
   expire(now: Micros): void {
     const { counters, clock } = this.#stack

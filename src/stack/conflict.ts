@@ -166,6 +166,11 @@ export class Conflicts {
     for (const a of [...this.#acquisitions]) if (a.interface === at && a.cidr.address === address) this.#finish(a)
   }
 
+  /** Forgets what is under way; nobody hears of it. */
+  close(): void {
+    for (const acquisition of [...this.#acquisitions]) this.#finish(acquisition)
+  }
+
   #finish(acquisition: Acquisition): void {
     this.#stack.clock.remove(acquisition)
     const at = this.#acquisitions.indexOf(acquisition)

@@ -154,6 +154,7 @@ export class Interface {
   poll(): boolean {
     const ring = this.#ring
     const now = this.stack.clock.now()
+    this.stack.receivedAt = now
     for (let budget = this.stack.sysctl.netdev_budget; budget > 0; budget--) {
       const packet = ring.shift()
       if (packet === null) break

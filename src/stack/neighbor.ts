@@ -102,9 +102,9 @@ export class Neighbor {
     return this.interface.xmit(packet)
   }
 
-  /** An upper layer heard from beyond this neighbour. */
-  confirm(): void {
-    this.confirmed = this.arp.stack.clock.now()
+  /** An upper layer heard from beyond this neighbour, in the batch of received packets being handled unless told when. */
+  confirm(at: Micros = this.arp.stack.receivedAt): void {
+    if (at > this.confirmed) this.confirmed = at
   }
 
   /** Fixes the address for good: `ip neigh add … nud permanent`, broadcast and multicast (NOARP). */

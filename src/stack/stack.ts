@@ -7,12 +7,11 @@ import * as cidr from '../addr/cidr.ts'
 import * as ip4 from '../addr/ip4.ts'
 import * as mac from '../addr/mac.ts'
 import type { Packet } from '../buf/packet.ts'
-import type { PacketPool } from '../buf/pool.ts'
-import { PacketPool as Pool } from '../buf/pool.ts'
+import { PacketPool } from '../buf/pool.ts'
 import { Ipv4 } from '../ip/ipv4.ts'
 import type { Link } from '../link/link.ts'
 import { Loopback } from '../link/loopback.ts'
-import type { Clock } from '../sys/clock.ts'
+import type { Clock, Micros } from '../sys/clock.ts'
 import { Counters } from '../sys/counters.ts'
 import type { Random } from '../sys/random.ts'
 import { Sysctls } from '../sys/sysctl.ts'
@@ -72,6 +71,8 @@ export class Stack {
   readonly ipv4: Ipv4
   /** 127.0.0.1/8. */
   readonly lo: Interface
+  /** When the batch of received packets being handled, or the last one, was begun: a time that costs nothing to read. */
+  receivedAt: Micros = 0
   readonly #protocols: Map<number, NetworkProtocol> = new Map()
   #nextIndex: number = LOOPBACK_INDEX
   #lastType = -1
@@ -81,7 +82,7 @@ export class Stack {
     this.name = options.name ?? ''
     this.clock = options.clock
     this.random = options.random
-    this.pool = options.pool ?? new Pool()
+    this.pool = options.pool ?? new PacketPool()
     this.trace = options.trace ?? new Trace()
     this.sysctl = options.sysctl ?? new Sysctls()
     this.counters.IpDefaultTTL = this.sysctl.ip_default_ttl
@@ -132,6 +133,17 @@ export class Stack {
     gone.link.attach(undefined)
     gone.link.close()
     this.routes.invalidate()
+  }
+
+  /** Takes everything down: interfaces, links, neighbours, timers, packets that wait. The stack must not be used again. */
+  close(): void {
+    for (const each of [...this.interfaces].reverse()) {
+      each.setUp(false)
+      each.link.attach(undefined)
+      each.link.close()
+    }
+    this.arp.conflicts.close()
+    this.ipv4.reassembler.close()
   }
 
   /** The interface of this name. */

@@ -8,6 +8,7 @@ import { scheduleLossProbe } from './probe.ts'
 import { tagQueue } from './sack.ts'
 import type { Segment } from './segment.ts'
 import { after, before, diff } from './seq.ts'
+import { CHRONO_BUSY, stopChrono } from './stats.ts'
 import { CA_OPEN, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, type Tcb } from './tcb.ts'
 import { trimAcked, unlinkSegment } from './tx-queue.ts'
 import { EVER_RETRANS, LOST, RETRANS, SACKED } from './tx-segment.ts'
@@ -199,6 +200,7 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
   if (after(ack, priorUna)) {
     flags |= F.SND_UNA_ADVANCED
     t.retransmits = 0
+    if (t.stats !== null) t.stats.bytesAcked += diff(ack, priorUna)
   }
   const r = t.recovery
   const highest = r === null ? null : r.highestSack

@@ -113,6 +113,17 @@ function update(t: Tcb, s: CubicState, acked: number): void {
   s.cnt = Math.max(s.cnt, 2)
 }
 
+/** Newton's method: only operations that IEEE 754 fixes, so that every engine gives the same bits (Math.cbrt need not). */
+function cubeRoot(a: number): number {
+  let x = Math.max(a, 1)
+  for (let i = 0; i < 64; i++) {
+    const next = (2 * x + a / (x * x)) / 3
+    if (next >= x) break
+    x = next
+  }
+  return x
+}
+
 function cubicTarget(s: CubicState, cwnd: number, acked: number, now: number): void {
   if (s.epochStart < 0) {
     s.epochStart = now
@@ -122,7 +133,7 @@ function cubicTarget(s: CubicState, cwnd: number, acked: number, now: number): v
       s.k = 0
       s.originPoint = cwnd
     } else {
-      s.k = Math.cbrt((s.lastMaxCwnd - cwnd) / C)
+      s.k = cubeRoot((s.lastMaxCwnd - cwnd) / C)
       s.originPoint = s.lastMaxCwnd
     }
   }

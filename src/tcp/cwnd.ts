@@ -1,5 +1,6 @@
 /** The congestion window's honesty: grown only when used, shrunk when idle (RFC 7661, RFC 2861, RFC 5681 §4.1). */
 import { before } from './seq.ts'
+import { noteBufferLimit } from './stats.ts'
 import { CA_CWR, CA_RECOVERY, INIT_CWND, type Tcb } from './tcb.ts'
 
 /** Keeps cwnd honest when the program or the peer is the limit (RFC 7661, tcp_cwnd_validate). */
@@ -16,6 +17,7 @@ export function validateCwnd(t: Tcb, cwndLimited: boolean): void {
     return
   }
   if (t.packetsOut > snd.cwndUsed) snd.cwndUsed = t.packetsOut
+  noteBufferLimit(t)
   if (t.stack.sysctl.tcp_slow_start_after_idle !== 0 && ((t.tcp.nowMs() - snd.cwndStamp) | 0) * 1000 >= t.rto) {
     applicationLimited(t)
   }

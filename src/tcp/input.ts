@@ -17,6 +17,7 @@ import { pushAfterAck } from './output.ts'
 import { acceptText, checkUrgent, takeUrgentByte, URG_NOTYET } from './receive.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
+import { CHRONO_SNDBUF, statsOf, stopChrono } from './stats.ts'
 import {
   ACK_SCHED, INIT_CWND, OPT_ECN, OPT_NOSPACE, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb,
 } from './tcb.ts'
@@ -129,6 +130,11 @@ function checkEcn(t: Tcb, g: Segment): void {
 /** A segment for a connection in any state but LISTEN. Ownership of the packet passes; `start` is at the payload. */
 export function segmentArrives(t: Tcb, g: Segment, packet: Packet): void {
   takeTimestamps(t, g)
+  const s = t.stats ?? (g.length > 0 ? statsOf(t) : null)
+  if (s !== null) {
+    s.segmentsIn += g.gsoSegments
+    if (g.length > 0) s.dataSegmentsIn += g.gsoSegments
+  }
   if (t.state === TCP_ESTABLISHED) established(t, g, packet)
   else if (t.state === TCP_SYN_SENT) synSent(t, g, packet)
   else otherStates(t, g, packet)
@@ -310,6 +316,7 @@ function newSpace(t: Tcb): void {
   if ((t.opt & OPT_NOSPACE) === 0) return
   if (!isWritable(t)) return
   t.opt &= ~OPT_NOSPACE
+  stopChrono(t, CHRONO_SNDBUF)
   t.wait.wake(POLLOUT | POLLWRNORM | POLLWRBAND)
 }
 

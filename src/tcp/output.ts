@@ -9,6 +9,7 @@ import { scheduleLossProbe } from './probe.ts'
 import { recoveryOf } from './rack.ts'
 import { retransmitSegment } from './retransmit.ts'
 import { add, after, before, diff } from './seq.ts'
+import { CHRONO_RWND, startChrono, stopChrono } from './stats.ts'
 import { CA_CWR, CA_RECOVERY, OPT_CORK, OPT_FIN_QUEUED, OPT_NODELAY, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { armProbe, PENDING_NONE, PENDING_RTO, PENDING_TLP, rearmRto } from './timer.ts'
 import { transmit } from './transmit.ts'
@@ -51,6 +52,7 @@ function naglePasses(t: Tcb, segment: TxSegment, mss: number, mode: number): boo
 function burstSegments(t: Tcb, mss: number): number {
   const sysctl = t.stack.sysctl
   const srttUs = t.srtt / 8
+  if (!t.tcp.isSegmenting) return 1
   let bytes = MAX_BURST
   if (srttUs > 0) {
     const ratio = t.snd.cwnd < t.snd.ssthresh / 2 ? sysctl.tcp_pacing_ss_ratio : sysctl.tcp_pacing_ca_ratio
@@ -158,15 +160,16 @@ export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe
     }
     // LINUX-TCP 9: the last piece of a burst of two or more carries PSH.
     if (segment.pcount > 1) segment.flags |= PSH
-    const delivered = transmit(t, segment, mss)
+    if (!transmit(t, segment, mss)) break
     newDataSent(t, segment)
     if (segment.bytes < segment.pcount * mss) t.snd.sml = segment.endSeq
     sent += segment.pcount
-    if (!delivered || one) break
+    if (one) break
   }
   const cwndLimited = inFlight(t) >= t.snd.cwnd
+  if (rwndLimited) startChrono(t, CHRONO_RWND)
+  else stopChrono(t, CHRONO_RWND)
   if (sent > 0 || cwndLimited) validateCwnd(t, cwndLimited)
-  void rwndLimited
   if (sent > 0) {
     if (t.caState === CA_RECOVERY || t.caState === CA_CWR) {
       if (t.recovery !== null) t.recovery.prrOut += sent
@@ -209,6 +212,8 @@ export function sendSyn(t: Tcb, flags: number): void {
   segment.endSeq = t.snd.writeSeq = add(t.snd.writeSeq, 1)
   segment.pcount = 1
   t.snd.cwndStamp = t.lastSegmentTime = t.tcp.nowMs()
+  // A SYN that times out is measured from here (tcp_connect).
+  recoveryOf(t).retransStamp = t.tcp.nowMs() || 1
   transmit(t, segment, t.snd.mss)
   newDataSent(t, segment)
   t.pendingTimer = PENDING_RTO

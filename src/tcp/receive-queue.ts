@@ -1,6 +1,7 @@
 /** The receive queue and the out-of-order queue of a connection: packets held by reference until a program reads them. */
 import { copy, type Packet } from '../buf/packet.ts'
 import { after, before, diff } from './seq.ts'
+import { statsOf } from './stats.ts'
 import { OPT_SACK, type Tcb } from './tcb.ts'
 import { truesize } from './window.ts'
 import { extendDsack, setDsack } from './dsack.ts'
@@ -37,6 +38,7 @@ function merge(t: Tcb, tail: Packet, packet: Packet): boolean {
 
 /** Puts in-order data at the end of the receive queue; RCV.NXT follows (tcp_queue_rcv). */
 export function queueInOrder(t: Tcb, packet: Packet): void {
+  statsOf(t).bytesReceived += packet.length
   t.rcv.nxt = packet.endSeq
   const tail = t.rcvTail
   if (tail !== null && merge(t, tail, packet)) return

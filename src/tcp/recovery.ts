@@ -3,6 +3,7 @@
  * (RFC 5681, 6582, 6675, 6937, 8985, 5682, 3522, 3708 as Linux's tcp_fastretrans_alert puts them together).
  */
 import * as F from './ack-flags.ts'
+import { enterCwr, initReduction, setCaState } from './cwr.ts'
 import { currentMss } from './mss.ts'
 import { currentSsthresh } from './cwnd.ts'
 import { nagleMode, writeXmit } from './output.ts'
@@ -20,11 +21,6 @@ import { LOST, SACKED, type TxSegment } from './tx-segment.ts'
 const isSack = (t: Tcb): boolean => (t.opt & OPT_SACK) !== 0
 const isReducing = (t: Tcb): boolean => t.caState === CA_CWR || t.caState === CA_RECOVERY
 
-export function setCaState(t: Tcb, state: number): void {
-  t.ca.setState?.(t, state)
-  t.caState = state
-}
-
 /** Remembers the state of before, so that a false alarm can be undone (tcp_init_undo). */
 function initUndo(t: Tcb, r: RecoveryVars): void {
   r.hasUndo = true
@@ -32,18 +28,6 @@ function initUndo(t: Tcb, r: RecoveryVars): void {
   r.undoRetrans = t.retransOut
   if (r.tlpHighSeq !== 0 && r.tlpRetrans) r.undoRetrans++
   if (r.undoRetrans === 0) r.undoRetrans = -1
-}
-
-/** Starts proportional rate reduction (tcp_init_cwnd_reduction). */
-function initReduction(t: Tcb, r: RecoveryVars): void {
-  r.highSeq = t.snd.nxt
-  r.tlpHighSeq = 0
-  t.snd.cwndCnt = 0
-  r.priorCwnd = t.snd.cwnd
-  r.prrDelivered = 0
-  r.prrOut = 0
-  t.snd.ssthresh = t.ca.ssthresh(t)
-  if ((t.opt & OPT_ECN) !== 0) t.ecnQueueCwr = true
 }
 
 /** RFC 6937: how much may be out after this acknowledgement (tcp_cwnd_reduction; LINUX-TCP 25). */
@@ -71,16 +55,6 @@ function endReduction(t: Tcb, r: RecoveryVars): void {
     t.snd.cwndStamp = t.tcp.nowMs()
   }
   t.ca.onEvent?.(t, 'complete-cwr')
-}
-
-/** Congestion without loss: an ECN echo or a drop on this host (tcp_enter_cwr). */
-export function enterCwr(t: Tcb): void {
-  const r = recoveryOf(t)
-  r.priorSsthresh = 0
-  if (t.caState >= CA_CWR) return
-  r.hasUndo = false
-  initReduction(t, r)
-  setCaState(t, CA_CWR)
 }
 
 export function enterRecovery(t: Tcb, ece: boolean): void {

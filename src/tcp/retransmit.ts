@@ -60,25 +60,23 @@ export function retransmitSegment(t: Tcb, segment: TxSegment, most = 1): boolean
   }
   if (segment.txTime > 0) segment.sacked |= EVER_RETRANS
   const sent = transmit(t, segment, mss)
-  sentNow(t, segment)
+  if (sent) sentNow(t, segment)
   const counters = t.stack.counters
   counters.TcpRetransSegs += segment.pcount
   if ((segment.flags & 2) !== 0) counters.TcpExtTCPSynRetrans++
   t.totalRetrans += segment.pcount
   t.stack.trace.tcpRetransmit?.(t, segment.seq, segment.bytes, 'loss')
-  if (!sent) {
-    counters.TcpExtTCPRetransFail++
-    return false
-  }
-  if ((segment.sacked & RETRANS) === 0) {
+  if (!sent) counters.TcpExtTCPRetransFail++
+  else if ((segment.sacked & RETRANS) === 0) {
     segment.sacked |= RETRANS
     t.retransOut += segment.pcount
   }
+  // The time of the first attempt counts, also of one that failed.
   const r = recoveryOf(t)
   if (r.retransStamp === 0) r.retransStamp = t.tcp.nowMs() || 1
   if (r.undoRetrans < 0) r.undoRetrans = 0
   r.undoRetrans += segment.pcount
-  return true
+  return sent
 }
 
 /** The MSS changed since the segment was sent: it stands for another number of pieces. */

@@ -309,6 +309,17 @@ export class Tcp implements Transport {
     })
   }
 
+  /** Is the quoted segment one of ours that is out (RFC 5927 §7)? Asked before a path MTU is believed. */
+  owns(quoted: Packet): boolean {
+    const o = quoted.l4
+    if (quoted.end - o < 8) return false
+    const ports = get32(quoted.bytes, o)
+    const c = this.table.get(quoted.saddr, quoted.daddr, ports)
+    if (c === undefined || c instanceof TimeWait) return false
+    const seq = get32(quoted.bytes, o + 4)
+    return c instanceof Request ? seq === c.iss : between(seq, c.snd.una, c.snd.nxt)
+  }
+
   /** ICMP about a segment of ours: soft while connected, fatal while connecting; path MTU (tcp_v4_err, RFC 5927). */
   error(quoted: Packet, type: number, code: number, errno: number, _fatal: boolean, info: number): void {
     const o = quoted.l4

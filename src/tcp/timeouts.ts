@@ -10,6 +10,7 @@ import { currentMss, syncMss } from './mss.ts'
 import { NAGLE_PUSH, sendLossProbe, writeXmit } from './output.ts'
 import { enterLoss, rackTimeout } from './recovery.ts'
 import { retransmitHead, retransmitSegment } from './retransmit.ts'
+import { INITIAL_RTO } from './rtt.ts'
 import { add, before, diff } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 import {
@@ -59,7 +60,8 @@ function timedOut(t: Tcb, retries: number, limitMs: number): boolean {
   const head = t.txHead
   if (head === null) return false
   const start = t.recovery !== null && t.recovery.retransStamp !== 0 ? t.recovery.retransStamp : Math.floor(head.txTime / 1000)
-  const limit = limitMs > 0 ? limitMs * 1000 : modelTimeout(t, retries, t.stack.sysctl.tcp_rto_min_us)
+  const base = t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV ? INITIAL_RTO : t.stack.sysctl.tcp_rto_min_us
+  const limit = limitMs > 0 ? limitMs * 1000 : modelTimeout(t, retries, base)
   return ((t.tcp.nowMs() - start) | 0) * 1000 >= limit
 }
 
@@ -75,9 +77,10 @@ function orphanRetries(t: Tcb, alive: boolean): number {
 function writeTimeout(t: Tcb): boolean {
   const sysctl = t.stack.sysctl
   if (t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV) {
-    const retries = (t.tuning.synRetries > 0 ? t.tuning.synRetries : sysctl.tcp_syn_retries) + (t.state === TCP_SYN_SENT ? sysctl.tcp_syn_linear_timeouts : 0)
-    const expired = t.tuning.userTimeout > 0 && t.state === TCP_SYN_SENT ? timedOut(t, 0, t.tuning.userTimeout) || t.retransmits >= retries : t.retransmits >= retries
-    if (expired) {
+    const linear = t.state === TCP_SYN_SENT ? sysctl.tcp_syn_linear_timeouts : 0
+    const retries = (t.tuning.synRetries > 0 ? t.tuning.synRetries : sysctl.tcp_syn_retries) + linear
+    const expired = t.retransmits >= retries
+    if (expired || timedOut(t, retries - linear, t.tuning.userTimeout)) {
       writeError(t)
       return true
     }
@@ -137,13 +140,23 @@ function retransmitTimeout(t: Tcb): void {
   backOff(t)
 }
 
+/** The RTO, or what is left of TCP_USER_TIMEOUT (tcp_clamp_rto_to_user_timeout). */
+function clampRto(t: Tcb): Micros {
+  const limit = t.tuning.userTimeout
+  const start = t.recovery?.retransStamp ?? 0
+  if (limit === 0 || start === 0) return t.rto
+  const left = limit - ((t.tcp.nowMs() - start) | 0)
+  return left <= 0 ? 1000 : Math.min(t.rto, left * 1000)
+}
+
 function backOff(t: Tcb): void {
   const sysctl = t.stack.sysctl
-  t.backoff++
   // LINUX-TCP 5: the first timeouts of a SYN are linear.
-  if (t.state === TCP_SYN_SENT && t.backoff <= sysctl.tcp_syn_linear_timeouts) t.rto = Math.min(t.rto, sysctl.tcp_rto_max_ms * 1000)
-  else t.rto = Math.min(t.rto * 2, sysctl.tcp_rto_max_ms * 1000)
-  armRexmt(t, PENDING_RTO, t.rto)
+  if (t.state !== TCP_SYN_SENT || t.retransmits > sysctl.tcp_syn_linear_timeouts) {
+    t.backoff++
+    t.rto = Math.min(t.rto * 2, sysctl.tcp_rto_max_ms * 1000)
+  }
+  armRexmt(t, PENDING_RTO, clampRto(t))
 }
 
 /** RFC 9293 §3.8.6.1: asks a closed window (tcp_probe_timer). */
@@ -169,20 +182,27 @@ function probeTimeout(t: Tcb): void {
 
 /** A probe that tells us the window: new data if there is room for any, an old sequence number otherwise (tcp_send_probe0). */
 function sendWindowProbe(t: Tcb): void {
-  wakeUp(t)
+  const sent = wakeUp(t)
   if (t.packetsOut > 0 || t.sendHead === null) {
     t.probesOut = 0
     t.backoff = 0
     return
   }
   t.probesOut++
-  t.stack.counters.TcpExtTCPWinProbe++
-  if (t.backoff < t.stack.sysctl.tcp_retries2) t.backoff++
-  armRexmt(t, PENDING_PROBE, probeDelay(t, t.stack.sysctl.tcp_rto_max_ms * 1000))
+  let delay = LOCAL_RETRY
+  if (sent) {
+    t.stack.counters.TcpExtTCPWinProbe++
+    if (t.backoff < t.stack.sysctl.tcp_retries2) t.backoff++
+    delay = probeDelay(t, t.stack.sysctl.tcp_rto_max_ms * 1000)
+  }
+  // Not later than TCP_USER_TIMEOUT allows (tcp_clamp_probe0_to_user_timeout).
+  const limit = t.tuning.userTimeout
+  if (limit > 0) delay = Math.min(delay, Math.max(limit - ((t.tcp.nowMs() - t.probeStart) | 0), 2) * 1000)
+  armRexmt(t, PENDING_PROBE, delay)
 }
 
-/** tcp_write_wakeup: provokes an answer. */
-export function wakeUp(t: Tcb): void {
+/** tcp_write_wakeup: provokes an answer; false if it did not leave this host. */
+export function wakeUp(t: Tcb): boolean {
   const head = t.sendHead
   const edge = add(t.snd.una, t.snd.wnd)
   if (head !== null && before(head.seq, edge)) {
@@ -190,10 +210,11 @@ export function wakeUp(t: Tcb): void {
     const room = Math.min(diff(edge, head.seq), mss)
     if (head.bytes > room) splitSegment(t, head, room, mss)
     head.flags |= PSH
+    const before = t.packetsOut
     writeXmit(t, Math.max(mss, 1), NAGLE_PUSH, true, true)
-    return
+    return t.packetsOut > before
   }
-  sendProbe(t)
+  return sendProbe(t)
 }
 
 /** Keep-alive, RFC 9293 §3.8.4, and the end of FIN-WAIT-2 without an owner (tcp_keepalive_timer). */

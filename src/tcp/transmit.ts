@@ -3,7 +3,7 @@
  * (Linux tcp_transmit_skb and its callers for bare ACKs and RSTs).
  */
 import { CSUM_PARTIAL, type Packet } from '../buf/packet.ts'
-import { EHOSTUNREACH, ENETUNREACH } from '../sys/errno.ts'
+import { EHOSTUNREACH, ENETUNREACH, ENOBUFS } from '../sys/errno.ts'
 import { put16 } from '../wire/bytes.ts'
 import * as checksum from '../wire/checksum.ts'
 import * as tcpOptions from '../wire/tcp-options.ts'
@@ -11,6 +11,7 @@ import * as wire from '../wire/tcp.ts'
 import type { Dst } from '../ip/dst.ts'
 import { IPPROTO_TCP } from '../ip/transport.ts'
 import { TCP_CLOSE, TCP_LISTEN, TCP_SYN_SENT } from '../sock/sock.ts'
+import { enterCwr } from './cwr.ts'
 import { advertisedMss } from './mss.ts'
 import { ackSent, dataSent } from './quick-ack.ts'
 import { OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_URG_SEEN, type Tcb } from './tcb.ts'
@@ -46,14 +47,20 @@ function hand(t: Tcb, packet: Packet, at: number, tos: number): boolean {
   const pseudo = checksum.pseudo4(t.localAddress, t.remoteAddress, IPPROTO_TCP, length)
   wire.setChecksumField(packet.bytes, at, checksum.fold(pseudo))
   const counters = t.stack.counters
-  counters.TcpOutSegs += packet.gsoSegments > 0 ? packet.gsoSegments : 1
+  const segments = packet.gsoSegments > 0 ? packet.gsoSegments : 1
+  counters.TcpOutSegs += segments
+  if (t.stats !== null) t.stats.segmentsOut += segments
   if (!ensureRoute(t) || t.dst === null) {
     packet.release()
     return false
   }
   packet.time = t.tcp.now
   const ttl = t.ttl > 0 ? t.ttl : t.stack.sysctl.ip_default_ttl
-  return t.stack.ipv4.output(packet, t.dst, t.localAddress, t.remoteAddress, IPPROTO_TCP, ttl, tos, t.stack.sysctl.ip_no_pmtu_disc === 0) === 0
+  const result = t.stack.ipv4.output(packet, t.dst, t.localAddress, t.remoteAddress, IPPROTO_TCP, ttl, tos, t.stack.sysctl.ip_no_pmtu_disc === 0)
+  if (result === 0) return true
+  // Our own queue is full: that is congestion too (NET_XMIT_DROP in __tcp_transmit_skb).
+  if (result === -ENOBUFS) enterCwr(t)
+  return false
 }
 
 /** Bytes of options of an established segment: timestamps, then SACK blocks (tcp_established_options). */
@@ -136,7 +143,15 @@ export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
   }
   segment.txTime = now
   ackSent(t)
-  if (segment.bytes > 0) dataSent(t)
+  if (segment.bytes > 0) {
+    dataSent(t)
+    const s = t.stats
+    if (s !== null) {
+      s.bytesSent += segment.bytes
+      s.dataSegmentsOut += segment.pcount
+      if ((segment.sacked & EVER_RETRANS) !== 0) s.bytesRetransmitted += segment.bytes
+    }
+  }
   return hand(t, packet, at, tos)
 }
 
@@ -197,7 +212,7 @@ export function putSynOptions(b: Uint8Array, o: number, options: SynOptions): nu
 }
 
 /** Sends a segment without data outside the transmit queue: ACK, window probe, RST. */
-function sendBare(t: Tcb, flags: number, seq: number): void {
+function sendBare(t: Tcb, flags: number, seq: number): boolean {
   const packet = t.stack.pool.allocHeader(0)
   const optionBytes = establishedOptionBytes(t)
   const header = wire.HDR_LEN + optionBytes
@@ -208,7 +223,7 @@ function sendBare(t: Tcb, flags: number, seq: number): void {
   wire.emit(packet.bytes, at, t.localPort, t.remotePort, seq, t.rcv.nxt, header, flags, selectWindow(t))
   if (urgent > 0) wire.setUrgent(packet.bytes, at, urgent)
   if (optionBytes > 0) putEstablishedOptions(t, packet.bytes, at + wire.HDR_LEN, at + header)
-  hand(t, packet, at, t.tos)
+  return hand(t, packet, at, t.tos)
 }
 
 /** SND.NXT, or the end of the peer's window if that has shrunk below it (tcp_acceptable_seq). */
@@ -226,8 +241,8 @@ export function sendAck(t: Tcb): void {
 }
 
 /** Sends a keep-alive or window probe: an acknowledgement with a sequence number already used (tcp_xmit_probe_skb). */
-export function sendProbe(t: Tcb): void {
-  sendBare(t, wire.ACK, after(t.snd.up, t.snd.una) ? t.snd.una : (t.snd.una - 1) | 0)
+export function sendProbe(t: Tcb): boolean {
+  return sendBare(t, wire.ACK, after(t.snd.up, t.snd.una) ? t.snd.una : (t.snd.una - 1) | 0)
 }
 
 /** Resets the connection from our side (tcp_send_active_reset; LINUX-TCP 35). */

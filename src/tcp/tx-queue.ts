@@ -3,6 +3,7 @@
  * of sent segments in the order of their last transmission (Linux's rtx queue, write queue and tsorted_sent_queue).
  */
 import { add, before, diff } from './seq.ts'
+import { CHRONO_BUSY, startChrono } from './stats.ts'
 import type { Tcb } from './tcb.ts'
 import { FIN, PSH, SYN } from '../wire/tcp.ts'
 import { LOST, RETRANS, SACKED, type TxSegment } from './tx-segment.ts'
@@ -27,6 +28,7 @@ export function appendSegment(t: Tcb, flags: number): TxSegment {
   t.txTail = segment
   if (t.sendHead === null) t.sendHead = segment
   t.wmemQueued += segment.truesize
+  if (t.sendHead === segment && (flags & SYN) === 0) startChrono(t, CHRONO_BUSY)
   return segment
 }
 

@@ -33,6 +33,7 @@ import { appendSegment } from './tx-queue.ts'
 import { receiveWindow } from './window.ts'
 
 const MSG_OOB = 1
+const MSG_EOR = 0x80
 const MSG_MORE = 0x8000
 const SIOCINQ = 0x541b
 const SIOCOUTQ = 0x5411
@@ -224,7 +225,7 @@ export class TcpUser {
       if (segment === null || segment.bytes >= goal || segment.endOfRecord || segment.count >= 15) {
         if (t.wmemQueued >= t.sndbuf || (t.tuning.notsentLowat > 0 && diff(t.snd.writeSeq, t.snd.nxt) >= t.tuning.notsentLowat)) break
         segment = appendSegment(t, 0)
-      } else if (t.wmemQueued >= t.sndbuf) break
+      }
       const want = Math.min(length - taken, goal - segment.bytes)
       const room = pool.pageRoom(want)
       const at = pool.pageOffset
@@ -235,12 +236,17 @@ export class TcpUser {
       t.snd.writeSeq = add(t.snd.writeSeq, room)
       segment.endSeq = t.snd.writeSeq
       taken += room
+      if (taken === length) {
+        if ((flags & MSG_EOR) !== 0) segment.endOfRecord = true
+        break
+      }
+      if (segment.bytes < goal || (flags & MSG_OOB) !== 0) continue
       // Half of the largest window seen goes with PSH, so that a reader is not kept waiting (forced_push).
-      if (diff(t.snd.writeSeq, t.lastPushed) > t.snd.maxWnd >> 1 && taken < length) {
+      if (diff(t.snd.writeSeq, t.lastPushed) > t.snd.maxWnd >> 1) {
         segment.flags |= PSH
         t.lastPushed = t.snd.writeSeq
         pushPending(t, mss, NAGLE_PUSH)
-      } else if (segment === t.sendHead && segment.bytes >= goal && taken < length) {
+      } else if (segment === t.sendHead) {
         writeXmit(t, mss, NAGLE_PUSH, true, false)
       }
     }
@@ -403,6 +409,7 @@ export class TcpUser {
 
 /** How long a segment of the queue may grow: a burst, but not more than half the peer's largest window. */
 function segmentGoal(t: Tcb, mss: number): number {
+  if (!t.tcp.isSegmenting) return mss
   let most = Math.max(1, Math.floor(MAX_BURST / mss)) * mss
   const half = t.snd.maxWnd > 512 ? t.snd.maxWnd >> 1 : t.snd.maxWnd
   if (half > 0 && most > half) most = Math.max(half - (half % mss), mss)

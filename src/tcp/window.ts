@@ -40,7 +40,7 @@ export function initialWindow(t: Tcb, mss: number, scaling: boolean): void {
     let most = space
     if (!t.isFlag(SF_RCVBUF_LOCK)) most = Math.max(space, sysctl.tcp_rmem[2] as number, sysctl.rmem_max)
     most = Math.min(most, clamp)
-    t.rcv.wscale = Math.min(14, Math.max(0, Math.floor(Math.log2(Math.max(most, 1))) - 15))
+    t.rcv.wscale = Math.min(14, Math.max(0, 31 - Math.clz32(most) - 15))
   }
   t.rcv.windowClamp = Math.min(65535 * 2 ** t.rcv.wscale, clamp)
 }

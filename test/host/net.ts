@@ -2,7 +2,7 @@
 import { PacketPool } from '../../src/buf/pool.ts'
 import { Host } from '../../src/host/host.ts'
 import type { Process, Program } from '../../src/host/process.ts'
-import { cable, type CableEnd } from '../../src/link/cable.ts'
+import { type CableEnd, cable } from '../../src/link/cable.ts'
 import { turn } from '../../src/platform/turn.ts'
 import { SystemError } from '../../src/sys/errno.ts'
 import { Random } from '../../src/sys/random.ts'
@@ -70,4 +70,5 @@ export async function awaited(call: () => unknown): Promise<unknown> {
 }
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-export const text = (b: Uint8Array, length: number = b.length): string => new TextDecoder().decode(b.subarray(0, length))
+export const text = (b: Uint8Array, length: number = b.length): string =>
+  new TextDecoder().decode(b.subarray(0, length))

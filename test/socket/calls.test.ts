@@ -121,7 +121,8 @@ test('bind: the errors of __inet_bind in their order', () => {
   const { process } = lone()
   const { sys } = process
   const fd = sys.socket(AF_INET, SOCK_DGRAM, 0)
-  const bind = (family: number, address: number, port: number): number => sys.bind(fd, new SockAddr(family, address, port))
+  const bind = (family: number, address: number, port: number): number =>
+    sys.bind(fd, new SockAddr(family, address, port))
   assert.equal(bind(c.AF_INET6, LO, 80), -errno.EAFNOSUPPORT)
   assert.equal(bind(c.AF_UNSPEC, LO, 80), -errno.EAFNOSUPPORT)
   assert.equal(bind(AF_INET, 0x0a090909, 80), -errno.EADDRNOTAVAIL)
@@ -158,7 +159,12 @@ test('SO_SNDBUF and SO_RCVBUF are doubled, bounded by wmem_max and rmem_max, nev
   const fd = sys.socket(AF_INET, SOCK_DGRAM, 0)
   const set = (name: number, value: number): OptionValue | { error: string } => {
     assert.equal(sys.setsockopt(fd, c.SOL_SOCKET, name, value), 0)
-    return get(sys, fd, c.SOL_SOCKET, name === c.SO_SNDBUFFORCE ? c.SO_SNDBUF : name === c.SO_RCVBUFFORCE ? c.SO_RCVBUF : name)
+    return get(
+      sys,
+      fd,
+      c.SOL_SOCKET,
+      name === c.SO_SNDBUFFORCE ? c.SO_SNDBUF : name === c.SO_RCVBUFFORCE ? c.SO_RCVBUF : name,
+    )
   }
   assert.equal(get(sys, fd, c.SOL_SOCKET, c.SO_SNDBUF), 212992)
   assert.equal(set(c.SO_SNDBUF, 10000), 20000)

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { type PortBucket, PortTable, type PortUser, tcpConflict, udpConflict } from '../../src/sock/ports.ts'
-import { SF_REUSEADDR, SF_REUSEPORT, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_TIME_WAIT } from '../../src/sock/sock.ts'
+import {
+  SF_REUSEADDR,
+  SF_REUSEPORT,
+  TCP_CLOSE,
+  TCP_ESTABLISHED,
+  TCP_LISTEN,
+  TCP_TIME_WAIT,
+} from '../../src/sock/sock.ts'
 import { EADDRINUSE, EADDRNOTAVAIL } from '../../src/sys/errno.ts'
 import { Random } from '../../src/sys/random.ts'
 
@@ -118,7 +125,10 @@ test('bind to port 0 takes ports of ip_local_port_range, odd offsets first, unti
     assert.equal(table.autobind(user), 0)
     ports.push(user.localPort)
   }
-  assert.deepEqual(ports.slice(0, 5).map((p) => p & 1), [1, 1, 1, 1, 1])
+  assert.deepEqual(
+    ports.slice(0, 5).map((p) => p & 1),
+    [1, 1, 1, 1, 1],
+  )
   assert.deepEqual([...ports].sort(), [40000, 40001, 40002, 40003, 40004, 40005, 40006, 40007, 40008, 40009])
   assert.equal(table.autobind(new User()), -EADDRINUSE)
 })
@@ -138,8 +148,14 @@ test('connect picks even offsets and shares a port between different destination
     return result < 0 ? result : user.localPort
   }
   const first = [connect(1), connect(1)]
-  assert.deepEqual(first.map((p) => p & 1), [0, 0])
-  assert.deepEqual([connect(1), connect(1)].map((p) => p & 1), [1, 1])
+  assert.deepEqual(
+    first.map((p) => p & 1),
+    [0, 0],
+  )
+  assert.deepEqual(
+    [connect(1), connect(1)].map((p) => p & 1),
+    [1, 1],
+  )
   assert.equal(connect(1), -EADDRNOTAVAIL)
   assert.ok(connect(2) >= 40000)
 })
@@ -150,10 +166,16 @@ test('connect leaves alone ports that bind took, and bind those that connections
   assert.equal(table.bind(bound, LO, 40000), 0)
   const user = new User()
   user.localAddress = LO + 1
-  assert.equal(table.connect(user, () => false), -EADDRNOTAVAIL)
+  assert.equal(
+    table.connect(user, () => false),
+    -EADDRNOTAVAIL,
+  )
   table.release(bound)
   assert.equal(table.size, 0)
-  assert.equal(table.connect(user, () => false), 0)
+  assert.equal(
+    table.connect(user, () => false),
+    0,
+  )
   assert.equal(table.bind(new User(), 0, 40000), -EADDRINUSE)
   assert.equal(table.bind(new User(SF_REUSEADDR), 0, 40000), -EADDRINUSE)
 })

@@ -136,3 +136,18 @@ test('lo has 127.0.0.1/8 and an MTU of 65536, and reaches every address of the h
   assert.equal(wire.sent.length, 0)
   assert.equal(stack.counters.IpFragCreates, 0)
 })
+
+test('a closed stack holds no packet and no timer, whatever was under way', () => {
+  const net = new Net()
+  const stack = net.host('h')
+  const wire = net.wire(stack, '10.0.0.1/24')
+  send(stack, '10.0.0.2', PROTO, pattern(10))
+  send(stack, '10.0.0.1', PROTO, pattern(10))
+  wire.ip(datagram('10.0.0.3', '10.0.0.1', PROTO, pattern(8), { fragment: 0x2000 }))
+  wire.interface.receive(net.pool.fromBytes(pattern(60)))
+  stack.arp.conflicts.acquire(wire.interface, { address: ip('10.0.0.8'), prefix: 24 }, () => {})
+  stack.close()
+  net.run(1)
+  assert.equal(net.pool.outstanding, 0)
+  assert.equal(net.clock.earliest(), Infinity)
+})

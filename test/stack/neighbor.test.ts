@@ -106,6 +106,7 @@ test('REACHABLE: confirmation by an upper layer keeps it REACHABLE (RFC 4861 §7
   wire.take()
   for (let i = 0; i < 20; i++) {
     net.run(10)
+    wire.ip(datagram('10.0.0.2', '10.0.0.1', 1, pattern(4)))
     dst.confirm()
     send(stack, '10.0.0.2', PROTO, pattern(1))
   }
@@ -159,7 +160,7 @@ test('DELAY: confirmation within 5 s makes it REACHABLE without a probe (neigh_t
   net.run(50)
   send(stack, '10.0.0.2', PROTO, pattern(1))
   net.run(2)
-  entry().confirm()
+  entry().confirm(net.clock.now())
   wire.take()
   net.run(4)
   assert.equal(entry().state, state.NUD_REACHABLE)

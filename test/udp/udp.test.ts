@@ -7,7 +7,7 @@ import { Message } from '../../src/sock/sock.ts'
 import * as c from '../../src/socket/constants.ts'
 import { EAGAIN } from '../../src/sys/errno.ts'
 import { truesize } from '../../src/udp/udp-sock.ts'
-import { A, B, type Net, bytes, lone, net, outcome, text } from '../host/net.ts'
+import { A, B, bytes, lone, type Net, net, outcome, text } from '../host/net.ts'
 
 const { AF_INET, SOCK_DGRAM } = c
 const NON_BLOCKING = SOCK_DGRAM | c.SOCK_NONBLOCK
@@ -91,8 +91,14 @@ test('up to 65507 bytes go in one datagram, fragmented and put together again; 6
     assert.equal(q.recv(r, into), 65507)
     assert.deepEqual(into.subarray(0, 65507), payload)
     assert.equal(b.counters.IpReasmOKs, 1)
-    assert.equal(outcome(() => p.sendto(s, new Uint8Array(65508), 0, to)), 'EMSGSIZE')
-    assert.equal(outcome(() => p.sendto(s, new Uint8Array(65536), 0, to)), 'EMSGSIZE')
+    assert.equal(
+      outcome(() => p.sendto(s, new Uint8Array(65508), 0, to)),
+      'EMSGSIZE',
+    )
+    assert.equal(
+      outcome(() => p.sendto(s, new Uint8Array(65536), 0, to)),
+      'EMSGSIZE',
+    )
     assert.equal(pool.outstanding, 0)
   }
 })
@@ -104,7 +110,10 @@ test('IP_PMTUDISC_DO: more than the path takes is EMSGSIZE and nothing is sent (
   p.connect(s, { address: B, port: 7 })
   p.setsockopt(s, c.SOL_IP, c.IP_MTU_DISCOVER, c.IP_PMTUDISC_DO)
   assert.equal(p.getsockopt(s, c.SOL_IP, c.IP_MTU), 1500)
-  assert.equal(outcome(() => p.send(s, new Uint8Array(1473))), 'EMSGSIZE')
+  assert.equal(
+    outcome(() => p.send(s, new Uint8Array(1473))),
+    'EMSGSIZE',
+  )
   assert.equal(p.send(s, new Uint8Array(1472)), 1472)
   clock.settle()
   assert.equal(q.recv(r, new Uint8Array(2000)), 1472)
@@ -114,7 +123,7 @@ test('DF is set on what fits the path, not on what is fragmented (IP_PMTUDISC_WA
   const { p, a, clock } = pair()
   const flags: boolean[] = []
   a.stack.interface('eth0')?.taps.push((packet, outgoing) => {
-    if (outgoing && packet.etherType === 0x0800) flags.push((packet.bytes[packet.l3 + 6] as number & 0x40) !== 0)
+    if (outgoing && packet.etherType === 0x0800) flags.push((packet.view.getUint8(packet.l3 + 6) & 0x40) !== 0)
   })
   const s = socket(p)
   p.connect(s, { address: B, port: 7 })
@@ -132,8 +141,14 @@ test('broadcast needs SO_BROADCAST: EACCES without; with it every matching socke
   // Bound to an address, so that 255.255.255.255 has a way out without a default route.
   const s = socket(p, 68, A)
   const to = { address: '10.0.0.255', port: 7 }
-  assert.equal(outcome(() => p.sendto(s, bytes('x'), 0, to)), 'EACCES')
-  assert.equal(outcome(() => p.connect(s, to)), 'EACCES')
+  assert.equal(
+    outcome(() => p.sendto(s, bytes('x'), 0, to)),
+    'EACCES',
+  )
+  assert.equal(
+    outcome(() => p.connect(s, to)),
+    'EACCES',
+  )
   p.setsockopt(s, c.SOL_SOCKET, c.SO_BROADCAST, 1)
   const open = (address?: string): number => {
     const fd = q.socket(AF_INET, NON_BLOCKING)
@@ -225,7 +240,10 @@ test('SO_REUSEPORT spreads flows over the group, one flow to one socket (socket(
 })
 
 test('the receive buffer counts memory as Linux does; beyond it datagrams are dropped and counted (SO_RCVBUF)', () => {
-  assert.deepEqual([1, 197, 198, 645, 646, 1472, 3000, 9000].map(truesize), [832, 832, 1280, 1280, 2304, 2304, 4352, 16640])
+  assert.deepEqual(
+    [1, 197, 198, 645, 646, 1472, 3000, 9000].map(truesize),
+    [832, 832, 1280, 1280, 2304, 2304, 4352, 16640],
+  )
   const { p, q, b, clock, pool } = pair()
   const r = socket(q, 7)
   q.setsockopt(r, c.SOL_SOCKET, c.SO_RCVBUF, 20000)
@@ -309,6 +327,9 @@ test('send: the errors of udp_sendmsg (udp(7), send(2))', () => {
   assert.equal(send({ family: c.AF_INET6, port: 7 }), 'EAFNOSUPPORT')
   assert.equal(send({ address: '192.0.2.1', port: 7 }), 'ENETUNREACH')
   assert.equal(send({ address: '127.0.0.1', port: 7 }, c.MSG_OOB), 'EOPNOTSUPP')
-  assert.equal(outcome(() => p.shutdown(s, c.SHUT_WR)), 'ENOTCONN')
+  assert.equal(
+    outcome(() => p.shutdown(s, c.SHUT_WR)),
+    'ENOTCONN',
+  )
   assert.equal(send({ address: '127.0.0.1', port: 7 }), 'EPIPE')
 })
