@@ -13,7 +13,7 @@ export type Distribution =
   | 'uniform'
   /** Gaussian; jitter is the standard deviation. */
   | 'normal'
-  /** Pareto of shape 3, shifted to mean 0; jitter is the standard deviation, nothing is 0.58 of it too early. */
+  /** Pareto of shape 4, shifted to mean 0; jitter is the standard deviation, nothing is 0.71 of it too early. */
   | 'pareto'
 
 /** Losses in bursts: the Gilbert-Elliott model, a state that changes with every packet (tc-netem(8) gemodel). */
@@ -162,19 +162,26 @@ export class Faults {
 /** An hour: longer is a mistake in the unit. */
 const MAX_DELAY_MS = 3_600_000
 
-/** A number drawn around 0: evenly in ±1 (uniform), else with standard deviation 1. */
+/**
+ * A number drawn around 0: evenly in ±1 (uniform), else with standard deviation 1. Only operations whose result IEEE 754
+ * fixes: logarithms, cosines and powers differ between engines, and the same seed must give the same packets on all.
+ */
 function deviate(distribution: Distribution, random: Random): number {
   if (distribution === 'uniform') return 2 * random.float() - 1
-  // 1 - u is never 0: the logarithm and the power stay finite.
+  if (distribution === 'normal') {
+    // Twelve uniform numbers: mean 6, variance 1 (Irwin and Hall); within 6 standard deviations.
+    let sum = -6
+    for (let i = 0; i < 12; i++) sum += random.float()
+    return sum
+  }
+  // Pareto of shape 4, u^(-1/4) by square roots; 1 - u is never 0, so it is finite.
   const u = 1 - random.float()
-  if (distribution === 'normal') return Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * random.float())
-  return (u ** (-1 / PARETO_SHAPE) - PARETO_MEAN) / PARETO_DEVIATION
+  return (1 / Math.sqrt(Math.sqrt(u)) - PARETO_MEAN) / PARETO_DEVIATION
 }
 
-const PARETO_SHAPE = 3
-const PARETO_MEAN = 1.5
-/** sqrt(shape / ((shape - 1)^2 (shape - 2))) */
-const PARETO_DEVIATION: number = Math.sqrt(0.75)
+/** shape / (shape - 1), and sqrt(shape / ((shape - 1)^2 (shape - 2))), for shape 4. */
+const PARETO_MEAN: number = 4 / 3
+const PARETO_DEVIATION: number = Math.sqrt(2) / 3
 
 function within(name: string, value: number, least: number, most: number): number {
   if (!(value >= least && value <= most))

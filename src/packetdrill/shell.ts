@@ -1,5 +1,6 @@
 /** Shell texts of scripts, emulated: sysctls, routes, devices, queueing disciplines and counters of our host (README a.7). */
 import type { SysctlValue } from '../sys/sysctl.ts'
+import { F_TSO } from '../link/link.ts'
 import { TCP_LISTEN } from '../sock/sock.ts'
 import { Unsupported } from './values.ts'
 import type { World } from './world.ts'
@@ -163,7 +164,7 @@ export class Shell {
 
   #ethtool(args: readonly string[]): Output {
     const tun = this.#world.stack.interface('tun0')
-    if (tun !== undefined && (args.join(' ').includes('tso off') || args.join(' ').includes('gso off'))) this.#world.tcp.isSegmenting = false
+    if (tun !== undefined && /\b[tg]so off\b/.test(args.join(' '))) tun.features &= ~F_TSO
     return DONE
   }
 

@@ -52,7 +52,6 @@ function naglePasses(t: Tcb, segment: TxSegment, mss: number, mode: number): boo
 function burstSegments(t: Tcb, mss: number): number {
   const sysctl = t.stack.sysctl
   const srttUs = t.srtt / 8
-  if (!t.tcp.isSegmenting) return 1
   let bytes = MAX_BURST
   if (srttUs > 0) {
     const ratio = t.snd.cwnd < t.snd.ssthresh / 2 ? sysctl.tcp_pacing_ss_ratio : sysctl.tcp_pacing_ca_ratio
@@ -158,8 +157,6 @@ export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe
       splitSegment(t, segment, limit, mss)
       segment.pcount = pieces(segment.bytes, mss)
     }
-    // LINUX-TCP 9: the last piece of a burst of two or more carries PSH.
-    if (segment.pcount > 1) segment.flags |= PSH
     if (!transmit(t, segment, mss)) break
     newDataSent(t, segment)
     if (segment.bytes < segment.pcount * mss) t.snd.sml = segment.endSeq

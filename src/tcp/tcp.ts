@@ -92,8 +92,6 @@ export class Tcp implements Transport {
   now: Micros = 0
   timeWaits = 0
   readonly metrics: TcpMetrics = new TcpMetrics()
-  /** False: one segment a packet, as with `ethtool -K tso off gso off`. */
-  isSegmenting = true
   /** The sequence number a TIME-WAIT wants its successor to start with. */
   timeWaitIsn = 0
   /** Where warnings of the kernel log go. */

@@ -123,7 +123,8 @@ export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
   const header = wire.HDR_LEN + optionBytes
   const at = packet.push(header)
   const b = packet.bytes
-  let flags = segment.flags | wire.ACK
+  // LINUX-TCP 9: a burst carries PSH on its last piece; what of it is sent again alone does not.
+  let flags = segment.flags | wire.ACK | (segment.pcount > 1 ? wire.PSH : 0)
   let tos = t.tos
   if ((t.opt & OPT_ECN) !== 0) {
     const isNew = segment.bytes > 0 && !before(segment.seq, t.snd.nxt)

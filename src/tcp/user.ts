@@ -409,7 +409,6 @@ export class TcpUser {
 
 /** How long a segment of the queue may grow: a burst, but not more than half the peer's largest window. */
 function segmentGoal(t: Tcb, mss: number): number {
-  if (!t.tcp.isSegmenting) return mss
   let most = Math.max(1, Math.floor(MAX_BURST / mss)) * mss
   const half = t.snd.maxWnd > 512 ? t.snd.maxWnd >> 1 : t.snd.maxWnd
   if (half > 0 && most > half) most = Math.max(half - (half % mss), mss)

@@ -14,7 +14,7 @@ import { test } from 'node:test'
 import * as ip4 from '../../src/addr/ip4.ts'
 import type { Packet } from '../../src/buf/packet.ts'
 import { PacketPool } from '../../src/buf/pool.ts'
-import { F_WIRE, type Link } from '../../src/link/link.ts'
+import { F_WIRE, type Link, type Medium } from '../../src/link/link.ts'
 import { AF_INET, SockAddr } from '../../src/sock/address.ts'
 import * as SO from '../../src/sock/sock.ts'
 import { Waiter } from '../../src/sock/wait-queue.ts'
@@ -87,7 +87,7 @@ export interface Setup {
 
 /** The wire's end at the host. */
 class WireEnd implements Link {
-  readonly medium = 'ip'
+  readonly medium: Medium = 'ip'
   readonly features: number = F_WIRE
   readonly mtu: number
   readonly #sent: (bytes: Uint8Array) => void
