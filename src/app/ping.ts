@@ -1,6 +1,7 @@
 /** `ping` (ping(8)): echo requests at an interval, and what came of them. */
-import type { Packet } from '../buf/packet.ts'
+
 import * as ip4 from '../addr/ip4.ts'
+import type { Packet } from '../buf/packet.ts'
 import type { Host } from '../host/host.ts'
 import type { EchoListener } from '../ip/icmp.ts'
 import { type Micros, Timer } from '../sys/clock.ts'
@@ -45,10 +46,16 @@ export function ping(host: Host, address: string, options: PingOptions = {}): Pr
   const to = ip4.parse(address)
   if (to === undefined) throw new RangeError(`address: not an IPv4 address: ${JSON.stringify(address)}`)
   const { count = 4, size = 56 } = options
-  if (!(Number.isInteger(count) && count >= 1 && count <= SEQUENCES)) throw new RangeError(`count: not in 1..${SEQUENCES}: ${count}`)
+  if (!(Number.isInteger(count) && count >= 1 && count <= SEQUENCES))
+    throw new RangeError(`count: not in 1..${SEQUENCES}: ${count}`)
   if (!(Number.isInteger(size) && size >= 0 && size <= 65507)) throw new RangeError(`size: not in 0..65507: ${size}`)
   return new Promise((resolve) => {
-    new Pinger(host, to, { count, size, intervalMs: 1000, waitMs: 1000, ttl: host.sysctl.ip_default_ttl, ...options }, resolve).begin()
+    new Pinger(
+      host,
+      to,
+      { count, size, intervalMs: 1000, waitMs: 1000, ttl: host.sysctl.ip_default_ttl, ...options },
+      resolve,
+    ).begin()
   })
 }
 
@@ -106,7 +113,8 @@ class Pinger extends Timer implements EchoListener {
 
   reply(packet: Packet): void {
     const { count, size } = this.#options
-    if (packet.saddr !== this.#to || !packet.pullUp(HEADER) || get16(packet.bytes, packet.l4 + IDENTIFIER) !== this.#id) return
+    if (packet.saddr !== this.#to || !packet.pullUp(HEADER) || get16(packet.bytes, packet.l4 + IDENTIFIER) !== this.#id)
+      return
     const sequence = get16(packet.bytes, packet.l4 + SEQUENCE)
     if (sequence >= count || sequence >= this.#sent) return
     if (packet.length !== HEADER + size || !this.#isSame(packet)) this.#corrupt++
@@ -118,7 +126,8 @@ class Pinger extends Timer implements EchoListener {
   }
 
   error(quoted: Packet, _type: number, _code: number, errno: number): void {
-    if (quoted.daddr === this.#to && get16(quoted.bytes, quoted.l4 + IDENTIFIER) === this.#id) this.#errors.push(errnoName(errno))
+    if (quoted.daddr === this.#to && get16(quoted.bytes, quoted.l4 + IDENTIFIER) === this.#id)
+      this.#errors.push(errnoName(errno))
   }
 
   #isSame(packet: Packet): boolean {

@@ -20,6 +20,7 @@ import { Udp } from '../udp/udp.ts'
 import { Terminal } from './files.ts'
 import { Process, type Program } from './process.ts'
 import { type SocketRow, socketRows } from './socket-table.ts'
+import { traced } from './strace.ts'
 
 export interface HostOptions {
   /** Host name; `host` unless told otherwise. */
@@ -124,7 +125,7 @@ export class Host {
     const given = typeof options === 'string' ? { name: options } : options
     const process = this.createProcess({ ...given, name: given.name ?? (program.name || 'program') })
     const start = new FunctionTask(() => {
-      if (!process.isOver) void process.run(program)
+      if (!process.isOver) void process.run(program, this.trace.syscall === null ? process : traced(process))
       this.clock.noteWakeup()
       return false
     })

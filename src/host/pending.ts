@@ -9,18 +9,17 @@ import { type Clock, type Micros, Task, Timer } from '../sys/clock.ts'
 import { EAGAIN } from '../sys/errno.ts'
 
 /** Wakes its call when one of the events it waits for may have come. */
-class CallWaiter extends Waiter {
+export class CallWaiter extends Waiter {
   readonly #call: Sleeper
-  readonly #events: number
+  events = 0
 
-  constructor(call: Sleeper, events: number) {
+  constructor(call: Sleeper) {
     super()
     this.#call = call
-    this.#events = events
   }
 
   override wake(mask: number): void {
-    if ((mask & this.#events) !== 0) this.#call.wakeUp()
+    if ((mask & this.events) !== 0) this.#call.wakeUp()
   }
 }
 
@@ -36,36 +35,51 @@ class CallTimer extends Timer {
 }
 
 /** The calls of a process that sleep, so that its end can end them. */
-export type Sleepers = Set<Sleeper>
+export class Sleepers {
+  #first: Sleeper | null = null
 
-/** What all sleeping calls share. */
+  add(sleeper: Sleeper): void {
+    sleeper.previous = null
+    sleeper.following = this.#first
+    if (this.#first !== null) this.#first.previous = sleeper
+    this.#first = sleeper
+  }
+
+  remove(sleeper: Sleeper): void {
+    if (sleeper.previous === null) this.#first = sleeper.following
+    else sleeper.previous.following = sleeper.following
+    if (sleeper.following !== null) sleeper.following.previous = sleeper.previous
+    sleeper.previous = sleeper.following = null
+  }
+
+  /** Ends all of them; their promises never settle. */
+  endAll(): void {
+    while (this.#first !== null) this.#first.over()
+  }
+}
+
+/** What all sleeping calls share. One may sleep again after it is over. */
 export abstract class Sleeper extends Task {
   readonly clock: Clock
   readonly #sleepers: Sleepers
-  readonly #waiters: CallWaiter[] = []
-  readonly #files: OpenFile[] = []
+  /** Neighbours in the list of the process. */
+  previous: Sleeper | null = null
+  following: Sleeper | null = null
   #timer: CallTimer | null = null
-  #isOver = false
+  #isAsleep = false
 
   constructor(clock: Clock, sleepers: Sleepers) {
     super()
     this.clock = clock
     this.#sleepers = sleepers
-    sleepers.add(this)
   }
 
-  /** Waits for `events` of `file`, keeping it open meanwhile. */
-  waitFor(file: OpenFile, queue: WaitQueue | null, events: number): void {
-    this.#files.push(file.ref())
-    if (queue === null) return
-    const waiter = new CallWaiter(this, events)
-    this.#waiters.push(waiter)
-    queue.add(waiter)
-  }
-
-  /** Gives up after `timeout` microseconds. */
-  limit(timeout: Micros): void {
-    this.#timer = new CallTimer(this)
+  /** Begins to sleep, `timeout` microseconds at most if it is not Infinity. */
+  protected sleep(timeout: Micros): void {
+    this.#isAsleep = true
+    this.#sleepers.add(this)
+    if (timeout === Infinity) return
+    this.#timer ??= new CallTimer(this)
     this.clock.start(this.#timer, this.clock.now() + timeout)
   }
 
@@ -78,94 +92,104 @@ export abstract class Sleeper extends Task {
   abstract timeOut(): void
   /** Tries again; ends the call with `over` if it succeeds. */
   protected abstract retry(): void
+  /** Leaves wait queues and lets files go. */
+  protected abstract letGo(): void
 
   override run(): boolean {
-    if (!this.#isOver) this.retry()
+    // A wake-up may come too late, or be left from an earlier sleep of this object: trying once more does no harm.
+    if (this.#isAsleep) this.retry()
     return false
   }
 
   /** The call is done: nothing refers to it any more. False if it was done before. */
   over(): boolean {
-    if (this.#isOver) return false
-    this.#isOver = true
-    this.#sleepers.delete(this)
-    for (const waiter of this.#waiters) waiter.queue?.remove(waiter)
+    if (!this.#isAsleep) return false
+    this.#isAsleep = false
+    this.#sleepers.remove(this)
     if (this.#timer !== null) this.clock.remove(this.#timer)
-    for (const file of this.#files) file.unref()
+    this.letGo()
     this.clock.noteWakeup()
     return true
   }
 }
 
-/** How a sleeping call tries again and ends. */
-export interface PendingCallSpec {
-  readonly clock: Clock
-  readonly sleepers: Sleepers
-  readonly file: OpenFile
-  /** POLL bits worth trying again for. */
-  readonly events: number
-  /** The result, or -EAGAIN to sleep on. */
-  readonly attempt: () => number
-  /** Microseconds, 0 for no limit; and the result then. */
-  readonly timeout: Micros
-  readonly onTimeout: () => number
-  /** Turns a result into what the caller gets: a value, or it throws. */
-  readonly finish: (result: number) => number
-}
+/** A call on one file that sleeps. Subclasses say how it is tried again and what its outcome means. */
+export abstract class PendingCall extends Sleeper {
+  readonly #waiter: CallWaiter = new CallWaiter(this)
+  #file: OpenFile | null = null
+  #resolve: ((value: number) => void) | null = null
+  #reject: ((error: unknown) => void) | null = null
 
-/** A call on one file that sleeps. */
-export class PendingCall extends Sleeper {
-  readonly #spec: PendingCallSpec
-  readonly promise: Promise<number>
-  #resolve!: (value: number) => void
-  #reject!: (error: unknown) => void
-
-  constructor(spec: PendingCallSpec) {
-    super(spec.clock, spec.sleepers)
-    this.#spec = spec
-    this.promise = new Promise((resolve, reject) => {
+  /** Sleeps until `attempt` succeeds; woken by `events` of `file`, which stays open meanwhile. */
+  begin(file: OpenFile, events: number, timeout: Micros): Promise<number> {
+    this.#file = file.ref()
+    this.#waiter.events = events
+    const queue: WaitQueue | null = file.wait
+    if (queue !== null) queue.add(this.#waiter)
+    this.sleep(timeout > 0 ? timeout : Infinity)
+    return new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    this.waitFor(spec.file, spec.file.wait, spec.events)
-    if (spec.timeout > 0) this.limit(spec.timeout)
   }
 
+  /** The result, or -EAGAIN to sleep on. */
+  protected abstract attempt(): number
+  /** The result when the time is over. */
+  protected expire(): number {
+    return -EAGAIN
+  }
+  /** Turns a result into what the caller gets: a value, or it throws. */
+  protected abstract finish(result: number): number
+
   override timeOut(): void {
-    this.#end(this.#spec.onTimeout())
+    this.#end(this.expire())
   }
 
   protected override retry(): void {
-    const result = this.#spec.attempt()
+    const result = this.attempt()
     if (result !== -EAGAIN) this.#end(result)
+  }
+
+  protected override letGo(): void {
+    this.#waiter.queue?.remove(this.#waiter)
+    this.#file?.unref()
+    this.#file = null
   }
 
   #end(result: number): void {
     if (!this.over()) return
+    const resolve = this.#resolve
+    const reject = this.#reject
+    this.#resolve = this.#reject = null
+    let value = 0
     try {
-      this.#resolve(this.#spec.finish(result))
+      value = this.finish(result)
     } catch (error) {
-      this.#reject(error)
+      reject?.(error)
+      return
     }
+    resolve?.(value)
   }
 }
 
 /** A sleep: nanosleep(2). */
 export class Sleep extends Sleeper {
   readonly promise: Promise<void>
-  #resolve!: () => void
+  #resolve: (() => void) | null = null
 
   constructor(clock: Clock, sleepers: Sleepers, duration: Micros) {
     super(clock, sleepers)
     this.promise = new Promise((resolve) => {
       this.#resolve = resolve
     })
-    this.limit(duration)
+    this.sleep(duration)
   }
 
   override timeOut(): void {
-    if (this.over()) this.#resolve()
+    if (this.over()) this.#resolve?.()
   }
 
   protected override retry(): void {}
+  protected override letGo(): void {}
 }

@@ -2,8 +2,9 @@
 
 import { POLLERR, POLLHUP, POLLNVAL } from '../sock/wait-queue.ts'
 import type { FileTable } from '../socket/file-table.ts'
+import type { OpenFile } from '../socket/open-file.ts'
 import type { Clock, Micros } from '../sys/clock.ts'
-import { Sleeper, type Sleepers } from './pending.ts'
+import { CallWaiter, Sleeper, type Sleepers } from './pending.ts'
 
 /** struct pollfd. A negative `fd` is skipped. */
 export interface PollFd {
@@ -31,38 +32,55 @@ export function scan(files: FileTable, fds: readonly PollFd[]): number {
 
 /** A poll that sleeps. */
 export class PendingPoll extends Sleeper {
-  readonly #files: FileTable
+  readonly #table: FileTable
   readonly #fds: readonly PollFd[]
+  readonly #waiters: CallWaiter[] = []
+  /** Files waited for, kept open meanwhile. */
+  readonly #files: OpenFile[] = []
   readonly promise: Promise<number>
-  #resolve!: (count: number) => void
+  #resolve: ((count: number) => void) | null = null
 
-  /** `timeout` in microseconds; Infinity: for ever. */
-  constructor(clock: Clock, sleepers: Sleepers, files: FileTable, fds: readonly PollFd[], timeout: Micros) {
+  constructor(clock: Clock, sleepers: Sleepers, table: FileTable, fds: readonly PollFd[]) {
     super(clock, sleepers)
-    this.#files = files
+    this.#table = table
     this.#fds = fds
     this.promise = new Promise((resolve) => {
       this.#resolve = resolve
     })
     for (let i = 0; i < fds.length; i++) {
       const { fd, events } = fds[i] as PollFd
-      const file = fd < 0 ? null : files.get(fd)
-      if (file !== null) this.waitFor(file, file.wait, events | ALWAYS)
+      const file = fd < 0 ? null : table.get(fd)
+      if (file === null) continue
+      this.#files.push(file.ref())
+      const waiter = new CallWaiter(this)
+      waiter.events = events | ALWAYS
+      this.#waiters.push(waiter)
+      file.wait?.add(waiter)
     }
-    if (timeout !== Infinity) this.limit(timeout)
+  }
+
+  /** Begins to wait, `timeout` microseconds; Infinity: for ever. */
+  begin(timeout: Micros): Promise<number> {
+    this.sleep(timeout)
+    return this.promise
   }
 
   override timeOut(): void {
     // Once more, as do_poll does: what became ready at this very instant counts.
-    this.#end(scan(this.#files, this.#fds))
+    this.#end(scan(this.#table, this.#fds))
   }
 
   protected override retry(): void {
-    const ready = scan(this.#files, this.#fds)
+    const ready = scan(this.#table, this.#fds)
     if (ready > 0) this.#end(ready)
   }
 
+  protected override letGo(): void {
+    for (const waiter of this.#waiters) waiter.queue?.remove(waiter)
+    for (const file of this.#files) file.unref()
+  }
+
   #end(ready: number): void {
-    if (this.over()) this.#resolve(ready)
+    if (this.over()) this.#resolve?.(ready)
   }
 }

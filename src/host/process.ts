@@ -15,7 +15,7 @@ import type { Clock } from '../sys/clock.ts'
 import { EINVAL, SystemError } from '../sys/errno.ts'
 import { BlockingCalls } from './blocking.ts'
 import type { Host } from './host.ts'
-import { Sleep, type Sleepers } from './pending.ts'
+import { Sleep, Sleepers } from './pending.ts'
 import { PendingPoll, type PollFd, scan } from './poll.ts'
 
 /** A program: its exit code is what it returns or settles with, 0 for nothing. */
@@ -51,7 +51,7 @@ export class Process {
   /** What the program threw, if that ended it. */
   failure: unknown
   readonly #clock: Clock
-  readonly #sleepers: Sleepers = new Set()
+  readonly #sleepers: Sleepers = new Sleepers()
   readonly #blocking: BlockingCalls
   readonly #address: SockAddr = new SockAddr()
   readonly #option: OptionResult = new OptionResult()
@@ -66,9 +66,7 @@ export class Process {
     this.credentials = new Credentials()
     this.sys = new Calls(host.families, this.files, this.credentials)
     this.#clock = host.clock
-    this.#blocking = new BlockingCalls(this.sys, host.clock, this.#sleepers, (call, result) =>
-      this.#result(call, result),
-    )
+    this.#blocking = new BlockingCalls({ sys: this.sys, clock: host.clock, sleepers: this.#sleepers, finish })
     this.exited = new Promise((resolve) => {
       this.#resolveExited = resolve
     })
@@ -78,18 +76,18 @@ export class Process {
 
   /** socket(2): the lowest free descriptor. `type` may carry SOCK_NONBLOCK and SOCK_CLOEXEC. */
   socket(family: number, type: number, protocol: number = 0): number {
-    return this.#result('socket', this.sys.socket(family, type, protocol))
+    return finish('socket', this.sys.socket(family, type, protocol), null)
   }
 
   /** bind(2). */
   bind(fd: number, address: AddressIn): void {
     const to = readAddress('address', address, this.#address)
-    this.#result('bind', this.sys.bind(fd, to), to)
+    finish('bind', this.sys.bind(fd, to), to)
   }
 
   /** listen(2). */
   listen(fd: number, backlog: number): void {
-    this.#result('listen', this.sys.listen(fd, backlog))
+    finish('listen', this.sys.listen(fd, backlog), null)
   }
 
   /** accept(2): the descriptor of the next connection; its peer's name goes to `peer`. */
@@ -111,25 +109,25 @@ export class Process {
 
   /** getsockname(2). */
   getsockname(fd: number): Address {
-    this.#result('getsockname', this.sys.getsockname(fd, this.#address))
+    finish('getsockname', this.sys.getsockname(fd, this.#address), null)
     return toAddress(this.#address)
   }
 
   /** getpeername(2). */
   getpeername(fd: number): Address {
-    this.#result('getpeername', this.sys.getpeername(fd, this.#address))
+    finish('getpeername', this.sys.getpeername(fd, this.#address), null)
     return toAddress(this.#address)
   }
 
   /** getsockopt(2): an int, a name, or a struct by its fields. */
   getsockopt(fd: number, level: number, name: number): OptionValue {
-    this.#result('getsockopt', this.sys.getsockopt(fd, level, name, this.#option))
+    finish('getsockopt', this.sys.getsockopt(fd, level, name, this.#option), null)
     return this.#option.value
   }
 
   /** setsockopt(2): the value as an int, a name, a struct by its fields, or Linux's bytes. */
   setsockopt(fd: number, level: number, name: number, value: OptionValue): void {
-    this.#result('setsockopt', this.sys.setsockopt(fd, level, name, value))
+    finish('setsockopt', this.sys.setsockopt(fd, level, name, value), null)
   }
 
   // ---- Reading and writing ----
@@ -188,7 +186,7 @@ export class Process {
 
   /** shutdown(2): SHUT_RD, SHUT_WR or SHUT_RDWR, for all who hold the connection. */
   shutdown(fd: number, how: number): void {
-    this.#result('shutdown', this.sys.shutdown(fd, how))
+    finish('shutdown', this.sys.shutdown(fd, how), null)
   }
 
   // ---- Descriptors ----
@@ -200,36 +198,36 @@ export class Process {
 
   /** dup(2): another descriptor, the lowest free one, for the same description. */
   dup(fd: number): number {
-    return this.#result('dup', this.sys.dup(fd))
+    return finish('dup', this.sys.dup(fd), null)
   }
 
   /** dup2(2): `to` names the same description from now on. */
   dup2(fd: number, to: number): number {
-    return this.#result('dup2', this.sys.dup2(fd, to))
+    return finish('dup2', this.sys.dup2(fd, to), null)
   }
 
   /** dup3(2): `flags` is 0 or O_CLOEXEC. */
   dup3(fd: number, to: number, flags: number): number {
-    return this.#result('dup3', this.sys.dup3(fd, to, flags))
+    return finish('dup3', this.sys.dup3(fd, to, flags), null)
   }
 
   /** fcntl(2): F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC. */
   fcntl(fd: number, command: number = F_DUPFD, argument: number = 0): number {
-    return this.#result('fcntl', this.sys.fcntl(fd, command, argument))
+    return finish('fcntl', this.sys.fcntl(fd, command, argument), null)
   }
 
   /** ioctl(2): FIONREAD, SIOCINQ, SIOCOUTQ, FIONBIO, … What C stores behind the pointer is returned. */
   ioctl(fd: number, request: number, argument: number = 0): number {
-    return this.#result('ioctl', this.sys.ioctl(fd, request, argument))
+    return finish('ioctl', this.sys.ioctl(fd, request, argument), null)
   }
 
   /** poll(2): fills in `revents`; how many are not 0. `timeoutMs` 0 returns at once, a negative one means for ever. */
   poll(fds: readonly PollFd[], timeoutMs: number = -1): number | Promise<number> {
-    if (fds.length > this.files.limit) this.#result('poll', -EINVAL)
+    if (fds.length > this.files.limit) finish('poll', -EINVAL, null)
     const ready = scan(this.files, fds)
     if (ready > 0 || timeoutMs === 0) return ready
     const timeout = timeoutMs < 0 ? Infinity : timeoutMs * 1000
-    return new PendingPoll(this.#clock, this.#sleepers, this.files, fds, timeout).promise
+    return new PendingPoll(this.#clock, this.#sleepers, this.files, fds).begin(timeout)
   }
 
   // ---- The process itself ----
@@ -265,7 +263,7 @@ export class Process {
   end(code: number): void {
     if (this.exitCode !== undefined) return
     this.exitCode = code
-    for (const sleeper of [...this.#sleepers]) sleeper.over()
+    this.#sleepers.endAll()
     this.files.closeAll()
     this.host.processEnded(this)
     this.#clock.noteWakeup()
@@ -277,10 +275,10 @@ export class Process {
     return this.exitCode !== undefined
   }
 
-  /** Runs `program` to its end, whatever way it ends. */
-  async run(program: Program): Promise<void> {
+  /** Runs `program` to its end, whatever way it ends; it sees the process as `self`. */
+  async run(program: Program, self: Process = this): Promise<void> {
     try {
-      const code = await program(this)
+      const code = await program(self)
       this.end((code ?? 0) & 0xff)
     } catch (error) {
       if (error instanceof ProcessExit) return
@@ -289,14 +287,14 @@ export class Process {
       this.host.programFailed(this, error)
     }
   }
+}
 
-  /** Gives a result >= 0 back; throws the error of another. */
-  #result(call: string, result: number, address?: SockAddr): number {
-    if (result >= 0) return result
-    if (address === undefined) throw new SystemError(call, result)
-    const { address: text, port } = toAddress(address)
-    throw new SystemError(call, result, text, port)
-  }
+/** Gives a result >= 0 back; throws the error of another, with the address it is about. */
+function finish(call: string, result: number, address: SockAddr | null): number {
+  if (result >= 0) return result
+  if (address === null) throw new SystemError(call, result)
+  const { address: text, port } = toAddress(address)
+  throw new SystemError(call, result, text, port)
 }
 
 function checkRange(bytes: Uint8Array, offset: number, length: number): void {

@@ -6,9 +6,10 @@ import { AF_INET, AF_INET6, AF_UNSPEC, SockAddr } from '../sock/address.ts'
 import {
   F_GETFL, F_SETFL, MSG_DONTWAIT, MSG_FASTOPEN, O_ACCMODE, O_NONBLOCK, SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_TYPE_MASK,
 } from '../sock/constants.ts'
-import { Message, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../sock/sock.ts'
+import { Message, type Sock, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../sock/sock.ts'
 import { POLLNVAL, type WaitQueue } from '../sock/wait-queue.ts'
 import { SocketFile } from '../socket/socket-file.ts'
+import { Tcb } from '../tcp/tcb.ts'
 import { EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, EEXIST, EINPROGRESS, EINVAL, ENOENT } from '../sys/errno.ts'
 import { checkMessage } from './control.ts'
 import { getOptionCall, setOptionCall } from './option-calls.ts'
@@ -159,6 +160,9 @@ function receiving(handle: SocketHandle, length: number, flags: number, message:
   }
 }
 
+/** A Fast Open child of a listener may write before the end of its handshake. */
+const isPassive = (sock: Sock): boolean => sock instanceof Tcb && sock.fastOpen?.request != null
+
 /** Any call that writes: goes on until all is taken. */
 function sending(handle: SocketHandle, length: number, flags: number, to: SockAddr | null): Operation {
   const { file } = handle
@@ -167,6 +171,7 @@ function sending(handle: SocketHandle, length: number, flags: number, to: SockAd
   const isNonBlocking = file.isNonBlocking || (flags & MSG_DONTWAIT) !== 0
   let sent = 0
   let isOpen = true
+  let isStarted = false
   return {
     queues: [file.wait],
     deadline: Infinity,
@@ -177,16 +182,19 @@ function sending(handle: SocketHandle, length: number, flags: number, to: SockAd
           // Fast Open: the call waits for the handshake as connect() would.
           if (isOpening(sock.state)) return WAIT
           isOpen = true
+          if (sent < length) sock.writersWaiting--
           const error = sock.takeError()
           if (error !== 0) return -error
+          if (sent >= length) return sent
         }
-        const wasOpening = isOpening(sock.state)
-        const n = sock.send(bytes, sent, length - sent, sent > 0 ? flags & ~MSG_FASTOPEN : flags, to)
+        const n = sock.send(bytes, sent, length - sent, sent > 0 || isStarted ? flags & ~MSG_FASTOPEN : flags, to)
+        isStarted = true
         if (n > 0) sent += n
         if (isNonBlocking) return sent > 0 ? sent : n
         if (n < 0 && n !== -EAGAIN && n !== -EINPROGRESS) return sent > 0 ? sent : n
-        if (!wasOpening && isOpening(sock.state)) {
+        if (isOpening(sock.state) && !isPassive(sock)) {
           isOpen = false
+          if (sent < length) sock.writersWaiting++
           continue
         }
         if (sent >= length) return sent

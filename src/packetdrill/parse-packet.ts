@@ -109,8 +109,9 @@ function parseTcp(tokens: Tokens, head: Line): TcpPacket {
   if (tokens.accept('urg')) urgent = tokens.integer()
   let options: readonly ScriptOption[] | null = []
   if (tokens.current.kind === 'char' && tokens.current.text === '<' && isOptionStart(tokens)) {
+    const isAny = tokens.peek().kind === 'ellipsis'
     tokens.next()
-    if (tokens.current.kind === 'ellipsis') {
+    if (isAny) {
       tokens.next()
       tokens.expect('>')
       options = null

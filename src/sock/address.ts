@@ -25,4 +25,16 @@ export class SockAddr {
     this.address = address
     this.port = port
   }
+
+  /** Takes over all of `from`. */
+  copy(from: SockAddr): this {
+    this.family = from.family
+    this.address = from.address
+    this.port = from.port
+    return this
+  }
+
+  clone(): SockAddr {
+    return new SockAddr(this.family, this.address, this.port)
+  }
 }

@@ -137,6 +137,8 @@ export abstract class Sock implements PortUser {
   portNext: PortUser | null = null
   portPrevious: PortUser | null = null
   readonly wait: WaitQueue = new WaitQueue()
+  /** Blocking writers that sleep until it is connected (sk_write_pending); kept by who blocks. */
+  writersWaiting = 0
 
   constructor(stack: Stack, family: number, type: number, protocol: number) {
     this.stack = stack

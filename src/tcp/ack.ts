@@ -81,7 +81,7 @@ function cleanQueue(t: Tcb, priorUna: number): number {
     let whole = true
     if (after(s.endSeq, una)) {
       if (!after(una, s.seq) || s.bytes === 0) break
-      if (s.pcount === 1 && diff(una, s.seq) < s.bytes && t.snd.mss >= s.bytes) {
+      if (s.pcount === 1 && diff(una, s.seq) < s.bytes) {
         // Part of one segment: it stays as it was sent (RFC 9293 allows, Linux does).
         break
       }
@@ -117,7 +117,10 @@ function cleanQueue(t: Tcb, priorUna: number): number {
     unlinkSegment(t, s)
     s = next
   }
-  if (t.recovery !== null && (t.txHead === null || t.txHead === t.sendHead)) t.recovery.highestSack = null
+  if (t.txHead === null || t.txHead === t.sendHead) {
+    if (t.recovery !== null) t.recovery.highestSack = null
+    stopChrono(t, CHRONO_BUSY)
+  }
   if (!before(t.snd.up, priorUna) && before(t.snd.up, una)) t.snd.up = una
   const got = t.tcp.cleaned
   got.acked = acked

@@ -3,24 +3,33 @@ import { SYN } from '../wire/tcp.ts'
 import type { Segment } from './segment.ts'
 import { before } from './seq.ts'
 import { OPT_SACK, type Tcb } from './tcb.ts'
+import type { Tcp } from './tcp.ts'
 import { sendAck } from './transmit.ts'
 import { setDsack } from './dsack.ts'
 import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 
-/** Too soon after the last such answer (__tcp_oow_rate_limited)? */
-function isLimited(t: Tcb): boolean {
-  const now = t.tcp.nowMs()
-  const limit = t.stack.sysctl.tcp_invalid_ratelimit
-  const since = (now - t.lastOowAck) | 0
-  if (t.hasOowAck && since >= 0 && since < limit) return true
-  t.hasOowAck = true
-  t.lastOowAck = now
+/** Who answers such segments: a control block, a half-open request, a TIME-WAIT. */
+interface Answerer {
+  lastOowAck: number
+  hasOowAck: boolean
+}
+
+/** Too soon after the last such answer (__tcp_oow_rate_limited)? If not, this one counts. */
+export function isAnswerLimited(who: Answerer, tcp: Tcp): boolean {
+  const now = tcp.nowMs()
+  const since = (now - who.lastOowAck) | 0
+  if (who.hasOowAck && since >= 0 && since < tcp.stack.sysctl.tcp_invalid_ratelimit) return true
+  who.hasOowAck = true
+  who.lastOowAck = now
   return false
 }
 
+/** Only these can be part of a loop of ACKs, so only their answers are limited (tcp_oow_rate_limited). */
+export const isEmptyOrSyn = (g: Segment): boolean => g.endSeq === g.seq || (g.flags & SYN) !== 0
+
 /** Answers a suspicious segment with the present state; an attacker learns nothing, a confused peer resets. */
 export function challengeAck(t: Tcb, _accEcn: boolean): void {
-  if (isLimited(t)) {
+  if (isAnswerLimited(t, t.tcp)) {
     t.stack.counters.TcpExtTCPACKSkippedChallenge++
     return
   }
@@ -30,7 +39,7 @@ export function challengeAck(t: Tcb, _accEcn: boolean): void {
 
 /** An acknowledgement for a segment outside the window; data segments are always answered (tcp_oow_rate_limited). */
 export function duplicateAck(t: Tcb, g: Segment, skipped: 'TcpExtTCPACKSkippedSeq' | 'TcpExtTCPACKSkippedPAWS'): void {
-  if ((g.length === 0 || (g.flags & SYN) !== 0) && isLimited(t)) {
+  if (isEmptyOrSyn(g) && isAnswerLimited(t, t.tcp)) {
     t.stack.counters[skipped]++
     return
   }

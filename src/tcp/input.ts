@@ -11,8 +11,9 @@ import * as F from './ack-flags.ts'
 import { challengeAck, duplicateAck } from './challenge.ts'
 import { checkAck, delayAck } from './delack.ts'
 import { enterQuickAck, inPingpong } from './quick-ack.ts'
-import { connectionDone, peerReset, setState, WAKE_ALL } from './lifecycle.ts'
-import { syncMss } from './mss.ts'
+import { connectionDone, peerReset, releaseRequest, setState, WAKE_ALL } from './lifecycle.ts'
+import { fastOpenSynAck } from './fastopen-client.ts'
+import { syncMss, TS_LEN } from './mss.ts'
 import { pushAfterAck } from './output.ts'
 import { acceptText, checkUrgent, takeUrgentByte, URG_NOTYET } from './receive.ts'
 import type { Segment } from './segment.ts'
@@ -21,7 +22,7 @@ import { CHRONO_SNDBUF, statsOf, stopChrono } from './stats.ts'
 import {
   ACK_SCHED, INIT_CWND, OPT_ECN, OPT_NOSPACE, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb,
 } from './tcb.ts'
-import { keepIdle, startKeep } from './timer.ts'
+import { keepIdle, rearmRto, startKeep } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
 import { sendAck, transmit } from './transmit.ts'
 import { initBufferSpace, measureRttByTimestamp, receiveWindow } from './window.ts'
@@ -202,8 +203,7 @@ function synSent(t: Tcb, g: Segment, packet: Packet): void {
       packet.release()
       return
     }
-    synAckArrives(t, g)
-    packet.release()
+    if (!synAckArrives(t, g, packet)) packet.release()
     return
   }
   if ((g.flags & RST) !== 0 || (g.flags & SYN) === 0) {
@@ -243,8 +243,8 @@ function takeSynOptions(t: Tcb, g: Segment): void {
   t.rcv.mss = Math.min(t.rcv.advMss, 536)
 }
 
-/** The handshake's second step: the active opener is connected (RFC 9293 §3.10.7.3, "fourth"). */
-function synAckArrives(t: Tcb, g: Segment): void {
+/** The handshake's second step: the active opener is connected (RFC 9293 §3.10.7.3, "fourth"). True: the packet was kept. */
+function synAckArrives(t: Tcb, g: Segment, packet: Packet): boolean {
   const ecnAsked = (t.opt & OPT_ECN) !== 0
   if (ecnAsked && (g.flags & (ECE | CWR)) !== ECE) t.opt &= ~OPT_ECN
   takeSynOptions(t, g)
@@ -253,21 +253,29 @@ function synAckArrives(t: Tcb, g: Segment): void {
   // The window of a SYN is never scaled (RFC 7323 §2.2).
   t.snd.wnd = g.window
   t.snd.maxWnd = Math.max(t.snd.maxWnd, g.window)
+  if ((t.opt & OPT_TIMESTAMPS) !== 0) t.rcv.advMss -= TS_LEN
   if (t.dst !== null) syncMss(t, t.dst.mtu)
   initTransfer(t)
   setState(t, TCP_ESTABLISHED)
   t.lastSegmentTime = t.tcp.nowMs()
   if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
+  const f = t.fastOpen
+  const isFast = f !== null && (f.synFastOpen || f.synData)
+  const { acked, consumed } = isFast ? fastOpenSynAck(t, f, g, packet) : PLAIN
   t.wait.wake(WAKE_ALL)
-  if (t.sendHead !== null || t.tuning.deferAccept > 0 || inPingpong(t)) {
+  if (!acked) pushAfterAck(t)
+  else if (t.sendHead !== null || t.writersWaiting > 0 || t.tuning.deferAccept > 0 || inPingpong(t)) {
+    // Data will follow at once, or in a while: it carries the acknowledgement.
     t.ackPending |= ACK_SCHED
     enterQuickAck(t, 16)
     if (t.sendHead !== null) pushAfterAck(t)
     if (t.ackPending !== 0) delayAck(t)
-    return
-  }
-  sendAck(t)
+  } else sendAck(t)
+  return consumed
 }
+
+/** A SYN-ACK without Fast Open. */
+const PLAIN = { acked: true, consumed: false }
 
 /** A SYN meets our SYN (RFC 9293 §3.5, figure 7): SYN-RECEIVED, and a SYN-ACK. */
 function simultaneousOpen(t: Tcb, g: Segment): void {
@@ -329,6 +337,13 @@ function otherStates(t: Tcb, g: Segment, packet: Packet): void {
     packet.release()
     return
   }
+  const request = t.fastOpen?.request ?? null
+  if (request !== null && (g.flags & (SYN | ACK | RST)) === SYN && g.seq === t.rcv.irs) {
+    // The SYN again: our SYN-ACK was lost.
+    request.answer()
+    packet.release()
+    return
+  }
   if (validate(t, g)) {
     packet.release()
     return
@@ -360,19 +375,24 @@ function otherStates(t: Tcb, g: Segment, packet: Packet): void {
 
 /** Fifth: what the ACK means in each state. True: the segment is done with. */
 function ackInState(t: Tcb, g: Segment): boolean {
+  const isEarly = t.fastOpen !== null && t.fastOpen.request !== null
   switch (t.state) {
     case TCP_SYN_RECV:
-      t.rcv.copiedSeq = t.rcv.nxt
+      t.delivered++
+      if ((t.opt & OPT_TIMESTAMPS) !== 0) t.rcv.advMss -= TS_LEN
+      if (isEarly) finishFastOpen(t)
+      else t.rcv.copiedSeq = t.rcv.nxt
       setState(t, TCP_ESTABLISHED)
       t.snd.una = g.ack
       t.snd.wnd = g.window << t.snd.wscale
       t.snd.maxWnd = Math.max(t.snd.maxWnd, t.snd.wnd)
       t.snd.wl1 = g.seq
-      initTransfer(t)
+      if (!isEarly) initTransfer(t)
       if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
       t.wait.wake(WAKE_ALL)
       return false
     case TCP_FIN_WAIT1:
+      if (isEarly) finishFastOpen(t)
       return finWait1Acked(t, g)
     case TCP_CLOSING:
       if (t.snd.una === t.snd.writeSeq) {
@@ -389,6 +409,17 @@ function ackInState(t: Tcb, g: Segment): boolean {
     default:
       return false
   }
+}
+
+/** The third ACK of a Fast Open child that lived already (tcp_rcv_synrecv_state_fastopen). */
+function finishFastOpen(t: Tcb): void {
+  const request = t.fastOpen?.request ?? null
+  if (request === null) return
+  if (t.srtt === 0 && request.retries === 0) t.tcp.firstSample(t, t.tcp.now - request.sentAt)
+  if (t.recovery !== null) t.recovery.retransStamp = 0
+  t.retransmits = 0
+  releaseRequest(t)
+  rearmRto(t)
 }
 
 /** Our FIN is acknowledged: FIN-WAIT-2, and what that means without an owner. */
@@ -444,7 +475,7 @@ function textInState(t: Tcb, g: Segment, packet: Packet): void {
       break
     case TCP_FIN_WAIT1:
     case TCP_FIN_WAIT2:
-      if ((t.shutdownMask & RCV_SHUTDOWN) !== 0 && t.isFlag(SF_DEAD) && g.endSeq !== g.seq &&
+      if ((t.shutdownMask & RCV_SHUTDOWN) !== 0 && g.endSeq !== g.seq &&
         after(g.isFin ? (g.endSeq - 1) | 0 : g.endSeq, t.rcv.nxt)) {
         // RFC 1122 §4.2.2.13: data for a program that closed is answered with a reset.
         t.stack.counters.TcpExtTCPAbortOnData++

@@ -22,6 +22,7 @@ export function setState(t: Tcb, state: number): void {
     t.closedRead = true
   }
   if (state === TCP_CLOSE) {
+    releaseRequest(t)
     if (old === TCP_CLOSE_WAIT || old === TCP_ESTABLISHED) counters.TcpEstabResets++
     t.tcp.unhash(t)
     if (t.portBucket !== null && !t.isFlag(SF_BINDPORT_LOCK)) t.tcp.ports.release(t)
@@ -33,6 +34,16 @@ export function setState(t: Tcb, state: number): void {
   // A TIME-WAIT goes on in a record of its own, which reports its end itself.
   const movedOn = old === TCP_TIME_WAIT || (old === TCP_FIN_WAIT2 && !wasHashed)
   if (!movedOn) t.stack.trace.tcpState?.(t, old, state, t.stack.name)
+}
+
+/** A Fast Open child needs its half-open request no more (reqsk_fastopen_remove). */
+export function releaseRequest(t: Tcb): void {
+  const request = t.fastOpen?.request ?? null
+  if (request === null || t.fastOpen === null) return
+  t.fastOpen.request = null
+  t.tcp.clock.remove(request)
+  const listener = request.listener.fastOpen
+  if (listener !== null) listener.queued--
 }
 
 /** The connection is over; what is left is for its owner to read (tcp_done). */

@@ -9,7 +9,13 @@ import type { Dst } from '../ip/dst.ts'
 import type { Packet } from '../buf/packet.ts'
 import { SF_BINDADDR_LOCK, SF_BINDPORT_LOCK, SF_DEAD, SF_KEEPALIVE, TCP_ESTABLISHED, TCP_SYN_RECV } from '../sock/sock.ts'
 import { POLLIN, POLLRDNORM } from '../sock/wait-queue.ts'
+import {
+  cookieOf, fastOpenOf, keyOf, makeCookie, TFO_SERVER_COOKIE_NOT_REQD, TFO_SERVER_ENABLE, validity,
+} from './fastopen.ts'
+import { addSynText } from './fastopen-client.ts'
+import { isAnswerLimited, isEmptyOrSyn } from './challenge.ts'
 import { initialSequence, timestampOffset } from './isn.ts'
+import { writeError } from './lifecycle.ts'
 import { initTransfer, segmentArrives } from './input.ts'
 import { advertisedMss, syncMss } from './mss.ts'
 import type { Segment } from './segment.ts'
@@ -17,45 +23,7 @@ import { add, after, before } from './seq.ts'
 import { OPT_ECN, OPT_NODELAY, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 import { keepIdle, startKeep } from './timer.ts'
-import { putSynOptions, sendDetached, sendRaw, synOptionBytes } from './transmit.ts'
-
-/** Connections of one listener: finished ones waiting for accept(), and the count of half-open ones. */
-export class AcceptQueue {
-  backlog: number
-  first: Tcb | null = null
-  last: Tcb | null = null
-  length = 0
-  /** Half-open requests, and those never retransmitted yet. */
-  halfOpen = 0
-  readonly requests: Set<Request> = new Set()
-
-  constructor(backlog: number) {
-    this.backlog = backlog
-  }
-
-  /** Linux holds one more than the backlog (sk_acceptq_is_full). */
-  get isFull(): boolean {
-    return this.length > this.backlog
-  }
-
-  push(t: Tcb): void {
-    t.nextAccept = null
-    if (this.last === null) this.first = t
-    else this.last.nextAccept = t
-    this.last = t
-    this.length++
-  }
-
-  shift(): Tcb | null {
-    const t = this.first
-    if (t === null) return null
-    this.first = t.nextAccept
-    if (this.first === null) this.last = null
-    t.nextAccept = null
-    this.length--
-    return t
-  }
-}
+import { cookieBytes, type CookieOption, putSynOptions, sendDetached, sendRaw, synOptionBytes } from './transmit.ts'
 
 /** A half-open connection (tcp_request_sock): SYN-RECEIVED without a control block. */
 export class Request extends Timer {
@@ -82,6 +50,15 @@ export class Request extends Timer {
   sentAt = 0
   /** The handshake is done but the accept queue was full. */
   acked = false
+  /** The last answer to a segment out of order (tcp_oow_rate_limited). */
+  lastOowAck = 0
+  hasOowAck = false
+  /** What the SYN-ACK acknowledges, and the Fast Open cookie it carries. */
+  rcvNxt: number
+  cookie: CookieOption | null = null
+  /** The Fast Open child that is connected already, and whether a program has it. */
+  child: Tcb | null = null
+  isAccepted = false
 
   constructor(tcp: Tcp, listener: Tcb, g: Segment, iss: number) {
     super()
@@ -95,6 +72,7 @@ export class Request extends Timer {
     this.remotePort = g.remotePort
     this.iss = iss
     this.irs = g.seq
+    this.rcvNxt = add(g.seq, 1)
     const mss = parsed.mss === 0 ? 536 : Math.max(parsed.mss, 48)
     this.mss = listener.snd.userMss > 0 && listener.snd.userMss < mss ? listener.snd.userMss : mss
     let opt = 0
@@ -121,19 +99,49 @@ export class Request extends Timer {
     tcp.now = now
     const stack = tcp.stack
     stack.trace.tcpTimer?.(this, 'synack', stack.name)
+    if (this.child !== null) {
+      this.#childTimeout(this.child, now)
+      return
+    }
     const most = this.listener.tuning.synRetries > 0 ? this.listener.tuning.synRetries : stack.sysctl.tcp_synack_retries
-    // Under pressure young requests are spared and old ones given up earlier; see inet_csk_reqsk_queue_hash_add.
-    if (this.retries >= most) {
+    // syn_ack_recalc: after an ACK that TCP_DEFER_ACCEPT ignored, no SYN-ACK until the deferring ends; then a last chance.
+    const defer = this.acked && this.listener.tuning.deferAccept > 0 ? deferRetries(this.listener) : 0
+    if (this.retries >= most && this.retries >= defer) {
       this.drop()
       return
     }
+    const resend = defer === 0 || this.retries >= defer - 1
     this.retries++
     this.timeout = Math.min(this.timeout * 2, stack.sysctl.tcp_rto_max_ms * 1000)
     tcp.clock.start(this, now + this.timeout)
-    if (this.acked) return
+    if (!resend) return
     stack.counters.TcpRetransSegs++
     stack.counters.TcpExtTCPSynRetrans++
     sendSynAck(this)
+  }
+
+  /** The SYN-ACK of a Fast Open child, once more than others get (tcp_fastopen_synack_timer). */
+  #childTimeout(child: Tcb, now: number): void {
+    const { sysctl, counters } = this.tcp.stack
+    const most = child.tuning.synRetries > 0 ? child.tuning.synRetries : sysctl.tcp_synack_retries + 1
+    if (this.retries >= most) {
+      writeError(child)
+      return
+    }
+    this.retries++
+    child.retransmits++
+    child.totalRetrans++
+    counters.TcpRetransSegs++
+    counters.TcpExtTCPSynRetrans++
+    sendSynAck(this)
+    this.timeout = Math.min(this.timeout * 2, sysctl.tcp_rto_max_ms * 1000)
+    this.tcp.clock.start(this, now + this.timeout)
+  }
+
+  /** Sends the SYN-ACK again at once. */
+  answer(): void {
+    sendSynAck(this)
+    this.tcp.clock.start(this, this.tcp.now + this.timeout)
   }
 
   /** Forgets the request. */
@@ -176,11 +184,67 @@ export function synArrives(tcp: Tcp, listener: Tcb, g: Segment, packet: Packet, 
     return
   }
   initialRequestWindow(request, dst)
+  if (listener.fastOpen !== null && tryFastOpen(request, g, packet)) return
   queue.requests.add(request)
   queue.halfOpen++
   tcp.table.set(g.local, g.remote, ports, request)
   tcp.clock.start(request, tcp.now + request.timeout)
   sendSynAck(request)
+}
+
+/** Fast Open, the server's side (tcp_try_fastopen): true if the SYN made a child at once. Sets the cookie to send. */
+function tryFastOpen(r: Request, g: Segment, packet: Packet): boolean {
+  const { listener, tcp } = r
+  const f = listener.fastOpen
+  const cookie = cookieOf(g.bytes, tcp.parsed)
+  const bits = tcp.stack.sysctl.tcp_fastopen
+  const { counters } = tcp
+  if (cookie.length === 0) counters.TcpExtTCPFastOpenCookieReqd++
+  if (f === null || (bits & TFO_SERVER_ENABLE) === 0 || (g.length === 0 && !g.isFin && cookie.length < 0)) return false
+  if (f.queueMost === 0 || f.queued >= f.queueMost) {
+    if (f.queueMost > 0) counters.TcpExtTCPFastOpenListenOverflow++
+    return false
+  }
+  let valid = 1
+  if (!f.noCookie && (bits & TFO_SERVER_COOKIE_NOT_REQD) === 0) {
+    if (cookie.length < 0) return false
+    valid = cookie.length === 0 ? 0 : validity(listener, cookie, r.remote, r.local)
+    if (valid !== 1) {
+      const fresh = makeCookie(keyOf(listener), 0, r.remote, r.local)
+      r.cookie = { cookie: fresh, cookieLength: fresh.length, isExperimental: cookie.isExperimental }
+    }
+    if (valid === 0) {
+      if (cookie.length > 0) counters.TcpExtTCPFastOpenPassiveFail++
+      return false
+    }
+  }
+  counters.TcpExtTCPFastOpenPassive++
+  f.queued++
+  makeEarlyChild(r, g, packet)
+  return true
+}
+
+/** A child before the end of the handshake, with the data of the SYN (tcp_fastopen_create_child). */
+function makeEarlyChild(r: Request, g: Segment, packet: Packet): void {
+  const { tcp, listener } = r
+  const child = makeChild(r)
+  child.state = TCP_SYN_RECV
+  child.closedRead = false
+  fastOpenOf(child).request = r
+  r.child = child
+  tcp.counters.TcpPassiveOpens++
+  child.snd.wnd = child.snd.maxWnd = g.window
+  child.snd.wl1 = g.seq
+  child.delivered = 0
+  initTransfer(child)
+  const copy = packet.clone()
+  if (!addSynText(child, g, copy)) copy.release()
+  r.rcvNxt = child.rcv.nxt
+  child.rcv.wup = child.rcv.nxt
+  sendSynAck(r)
+  tcp.clock.start(r, tcp.now + r.timeout)
+  listener.queue?.push(child)
+  listener.wait.wake(POLLIN | POLLRDNORM)
 }
 
 /** The window and scale a child will start with (tcp_select_initial_window from the listener's buffer). */
@@ -207,14 +271,17 @@ export function sendSynAck(r: Request): void {
   const timestamps = (r.opt & OPT_TIMESTAMPS) !== 0
   const sack = (r.opt & OPT_SACK) !== 0
   const wscale = (r.opt & OPT_WSCALE) !== 0
-  const size = synOptionBytes(timestamps, sack, wscale)
+  let size = synOptionBytes(timestamps, sack, wscale)
+  const room = r.cookie === null ? 0 : cookieBytes(r.cookie)
+  const cookie = size + room <= wire.MAX_OPTIONS_LEN ? r.cookie : null
+  if (cookie !== null) size += room
   const packet = stack.pool.allocHeader(0)
   const at = packet.push(wire.HDR_LEN + size)
   const flags = SYN | ACK | ((r.opt & OPT_ECN) !== 0 ? ECE : 0)
-  wire.emit(packet.bytes, at, r.localPort, r.remotePort, r.iss, add(r.irs, 1), wire.HDR_LEN + size, flags, Math.min(r.rcvWnd, 65535))
+  wire.emit(packet.bytes, at, r.localPort, r.remotePort, r.iss, r.rcvNxt, wire.HDR_LEN + size, flags, Math.min(r.rcvWnd, 65535))
   putSynOptions(packet.bytes, at + wire.HDR_LEN, {
     mss: r.advMss, timestamps, sack, wscale: wscale ? r.rcvWscale : -1,
-    tsVal: (tcp.nowMs() + r.tsOffset) | 0, tsEcr: r.tsRecent,
+    tsVal: (tcp.nowMs() + r.tsOffset) | 0, tsEcr: r.tsRecent, cookie,
   })
   r.sentAt = tcp.now
   sendRaw(tcp, packet, at, r.local, r.remote, r.listener.tos, dst)
@@ -230,8 +297,11 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
   const paws = withTs && r.tsRecent !== 0 && ((r.tsRecent - parsed.tsVal) | 0) > 0
   // A retransmitted SYN: the SYN-ACK again (RFC 9293 §3.10.7.4, SYN-RECEIVED).
   if (g.seq === r.irs && (g.flags & (SYN | RST | ACK)) === SYN && !paws) {
-    sendSynAck(r)
-    tcp.clock.start(r, tcp.now + r.timeout)
+    if (isAnswerLimited(r, tcp)) tcp.counters.TcpExtTCPACKSkippedSynRecv++
+    else {
+      sendSynAck(r)
+      tcp.clock.start(r, tcp.now + r.timeout)
+    }
     packet.release()
     return
   }
@@ -245,7 +315,10 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
   const edge = add(rcvNxt, r.rcvWnd)
   const inWindow = g.seq === rcvNxt || (!before(g.seq, rcvNxt) && !after(g.seq, edge))
   if (paws || tooSoon || !inWindow) {
-    if ((g.flags & RST) === 0) requestAck(r)
+    if ((g.flags & RST) === 0) {
+      if (isEmptyOrSyn(g) && isAnswerLimited(r, tcp)) tcp.counters.TcpExtTCPACKSkippedSynRecv++
+      else requestAck(r)
+    }
     if (paws) tcp.counters.TcpExtPAWSEstab++
     else if (tooSoon) tcp.counters.TcpExtTSEcrRejected++
     packet.release()
@@ -322,6 +395,8 @@ function finishHandshake(r: Request, g: Segment, packet: Packet): void {
   child.snd.una = g.ack
   child.snd.wnd = g.window << child.snd.wscale
   child.snd.maxWnd = child.snd.wnd
+  // The half-window bound of the MSS (tcp_bound_to_half_wnd) needs the window.
+  if (child.dst !== null) syncMss(child, child.dst.mtu)
   child.snd.wl1 = g.seq
   if (r.retries === 0 && !r.acked) tcp.firstSample(child, tcp.now - r.sentAt)
   initTransfer(child)
@@ -363,6 +438,7 @@ function makeChild(r: Request): Tcb {
   t.rcv.wscale = (r.opt & OPT_WSCALE) !== 0 ? r.rcvWscale : 0
   t.rcv.windowClamp = r.rcvClamp
   t.rcv.ssthresh = r.rcvWnd
+  t.delivered = 1
   t.tsRecent = r.tsRecent
   t.tsRecentStamp = tcp.nowMs()
   t.tsOffset = r.tsOffset

@@ -25,7 +25,7 @@ export function mtuToMss(t: Tcb, mtu: number): number {
 export function syncMss(t: Tcb, mtu: number): number {
   let mss = mtuToMss(t, mtu)
   // tcp_bound_to_half_wnd: a peer with a tiny window is not sent more than half of it at once.
-  const cutoff = t.snd.maxWnd > 512 ? t.snd.maxWnd >> 1 : t.snd.maxWnd
+  const cutoff = t.snd.maxWnd > 536 ? t.snd.maxWnd >> 1 : t.snd.maxWnd
   if (cutoff > 0 && mss > cutoff) mss = Math.max(cutoff, 68 - 40)
   t.pmtu = mtu
   t.snd.mss = mss

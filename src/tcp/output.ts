@@ -9,10 +9,10 @@ import { scheduleLossProbe } from './probe.ts'
 import { recoveryOf } from './rack.ts'
 import { retransmitSegment } from './retransmit.ts'
 import { add, after, before, diff } from './seq.ts'
-import { CHRONO_RWND, startChrono, stopChrono } from './stats.ts'
+import { CHRONO_BUSY, CHRONO_RWND, startChrono, stopChrono } from './stats.ts'
 import { CA_CWR, CA_RECOVERY, OPT_CORK, OPT_FIN_QUEUED, OPT_NODELAY, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { armProbe, PENDING_NONE, PENDING_RTO, PENDING_TLP, rearmRto } from './timer.ts'
-import { transmit } from './transmit.ts'
+import { transmit, transmitSyn } from './transmit.ts'
 import { appendSegment, inFlight, pieces, sentNow, splitSegment } from './tx-queue.ts'
 import type { TxSegment } from './tx-segment.ts'
 
@@ -209,10 +209,27 @@ export function sendSyn(t: Tcb, flags: number): void {
   segment.endSeq = t.snd.writeSeq = add(t.snd.writeSeq, 1)
   segment.pcount = 1
   t.snd.cwndStamp = t.lastSegmentTime = t.tcp.nowMs()
-  // A SYN that times out is measured from here (tcp_connect).
-  recoveryOf(t).retransStamp = t.tcp.nowMs() || 1
   transmit(t, segment, t.snd.mss)
   newDataSent(t, segment)
+  t.pendingTimer = PENDING_RTO
+}
+
+/**
+ * Queues and sends a SYN with the first bytes of the program (tcp_send_syn_data). SYN and data are two segments of the
+ * queue, so that a SYN sent again goes without the data.
+ */
+export function sendSynData(t: Tcb, flags: number, fill: (data: TxSegment) => void): void {
+  const segment = appendSegment(t, flags | SYN)
+  segment.endSeq = t.snd.writeSeq = add(t.snd.writeSeq, 1)
+  segment.pcount = 1
+  const data = appendSegment(t, PSH)
+  fill(data)
+  data.pcount = 1
+  t.snd.cwndStamp = t.lastSegmentTime = t.tcp.nowMs()
+  startChrono(t, CHRONO_BUSY)
+  transmitSyn(t, segment, data)
+  newDataSent(t, segment)
+  newDataSent(t, data)
   t.pendingTimer = PENDING_RTO
 }
 

@@ -6,6 +6,7 @@ import { armRexmt, PENDING_TLP } from './timer.ts'
 /** Arms the probe in place of the RTO if this connection may use it; true if it did (tcp_schedule_loss_probe). */
 export function scheduleLossProbe(t: Tcb, advancing: boolean): boolean {
   const mode = t.stack.sysctl.tcp_early_retrans
+  if (t.fastOpen !== null && t.fastOpen.request !== null) return false
   if ((mode !== 3 && mode !== 4) || t.packetsOut === 0 || (t.opt & OPT_SACK) === 0) return false
   if (t.caState !== CA_OPEN && t.caState !== CA_CWR) return false
   let timeout = 1000000

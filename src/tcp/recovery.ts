@@ -348,6 +348,19 @@ export function retransmitLost(t: Tcb): void {
   retransmitQueue(t, Math.max(t.stack.sysctl.tcp_min_tso_segs, Math.floor(65000 / Math.max(t.snd.mss, 1))))
 }
 
+/** Lost, but not by congestion: no reduction, though Loss state until all is there (tcp_non_congestion_loss_retransmit). */
+export function retransmitUncongested(t: Tcb): void {
+  const r = recoveryOf(t)
+  if (t.caState !== CA_LOSS) {
+    r.highSeq = t.snd.nxt
+    t.snd.ssthresh = currentSsthresh(t)
+    r.priorSsthresh = 0
+    r.hasUndo = false
+    setCaState(t, CA_LOSS)
+  }
+  retransmitLost(t)
+}
+
 /** Sends what recovery asked for (tcp_xmit_recovery). */
 export function transmitRecovery(t: Tcb, rexmit: number): void {
   if (rexmit === REXMIT_NONE) return

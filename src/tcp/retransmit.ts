@@ -1,5 +1,5 @@
 /** Sending segments again (Linux __tcp_retransmit_skb, tcp_xmit_retransmit_queue). */
-import { FIN } from '../wire/tcp.ts'
+import { FIN, SYN } from '../wire/tcp.ts'
 import { currentMss } from './mss.ts'
 import { recoveryOf } from './rack.ts'
 import { add, before, diff } from './seq.ts'
@@ -59,6 +59,7 @@ export function retransmitSegment(t: Tcb, segment: TxSegment, most = 1): boolean
     collapse(t, segment, Math.min(mss, room))
   }
   if (segment.txTime > 0) segment.sacked |= EVER_RETRANS
+  const lastTime = segment.txTime
   const sent = transmit(t, segment, mss)
   if (sent) sentNow(t, segment)
   const counters = t.stack.counters
@@ -71,9 +72,9 @@ export function retransmitSegment(t: Tcb, segment: TxSegment, most = 1): boolean
     segment.sacked |= RETRANS
     t.retransOut += segment.pcount
   }
-  // The time of the first attempt counts, also of one that failed.
+  // The time of the first attempt counts, also of one that failed; of a SYN, when it first left (tcp_connect).
   const r = recoveryOf(t)
-  if (r.retransStamp === 0) r.retransStamp = t.tcp.nowMs() || 1
+  if (r.retransStamp === 0) r.retransStamp = ((segment.flags & SYN) !== 0 ? Math.floor(lastTime / 1000) | 0 : t.tcp.nowMs()) || 1
   if (r.undoRetrans < 0) r.undoRetrans = 0
   r.undoRetrans += segment.pcount
   return sent

@@ -1,8 +1,9 @@
 /** Options of level IPPROTO_TCP (tcp(7), tcp_setsockopt): one table, a row an option. IP's are the socket layer's. */
-import { EINVAL, ENOENT, ENOPROTOOPT } from '../sys/errno.ts'
+import { EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP } from '../sys/errno.ts'
 import type { OptionResult, OptionValue } from '../sock/sock.ts'
 import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN } from '../sock/sock.ts'
 import { findController } from './congestion.ts'
+import { fastOpenOf, KEY_LENGTH, keyOf, TFO_CLIENT_ENABLE } from './fastopen.ts'
 import { delayAck } from './delack.ts'
 import { inPingpong } from './quick-ack.ts'
 import { NAGLE_PUSH, nagleMode, pushPending } from './output.ts'
@@ -25,6 +26,10 @@ export const TCP_QUICKACK = 12
 export const TCP_CONGESTION = 13
 export const TCP_USER_TIMEOUT = 18
 export const TCP_NOTSENT_LOWAT = 25
+export const TCP_FASTOPEN = 23
+export const TCP_FASTOPEN_CONNECT = 30
+export const TCP_FASTOPEN_KEY = 33
+export const TCP_FASTOPEN_NO_COOKIE = 34
 
 /** MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT, MAX_TCP_SYNCNT. */
 const MAX_KEEP_SECONDS = 32767
@@ -147,6 +152,44 @@ function simpleRow(name: number): Row | undefined {
         t.tuning = t.tuning.with('notsentLowat', v)
       })
     default:
+      return fastOpenRow(name)
+  }
+}
+
+const isIdle = (t: Tcb): boolean => t.state === TCP_CLOSE || t.state === TCP_LISTEN
+
+function fastOpenRow(name: number): Row | undefined {
+  switch (name) {
+    case TCP_FASTOPEN:
+      return {
+        get: (t) => t.fastOpen?.queueMost ?? 0,
+        set(t, value): number {
+          if (value < 0 || !isIdle(t)) return -EINVAL
+          fastOpenOf(t).queueMost = Math.min(value, t.stack.sysctl.somaxconn)
+          return 0
+        },
+      }
+    case TCP_FASTOPEN_CONNECT:
+      return {
+        get: (t) => (t.fastOpen?.onConnect === true ? 1 : 0),
+        set(t, value): number {
+          if (value < 0 || value > 1) return -EINVAL
+          if ((t.stack.sysctl.tcp_fastopen & TFO_CLIENT_ENABLE) === 0) return -EOPNOTSUPP
+          if (t.state !== TCP_CLOSE) return -EINVAL
+          fastOpenOf(t).onConnect = value === 1
+          return 0
+        },
+      }
+    case TCP_FASTOPEN_NO_COOKIE:
+      return {
+        get: (t) => (t.fastOpen?.noCookie === true ? 1 : 0),
+        set(t, value): number {
+          if (value < 0 || value > 1 || !isIdle(t)) return -EINVAL
+          fastOpenOf(t).noCookie = value === 1
+          return 0
+        },
+      }
+    default:
       return undefined
   }
 }
@@ -165,6 +208,11 @@ export class TcpOptions {
       t.ca.init?.(t)
       return 0
     }
+    if (name === TCP_FASTOPEN_KEY) {
+      if (!(value instanceof Uint8Array) || (value.length !== KEY_LENGTH && value.length !== 2 * KEY_LENGTH)) return -EINVAL
+      fastOpenOf(t).key = value.slice()
+      return 0
+    }
     const found = row(name)
     if (found === undefined) return -ENOPROTOOPT
     if (typeof value !== 'number') return -EINVAL
@@ -175,6 +223,10 @@ export class TcpOptions {
     if (level !== SOL_TCP) return -ENOPROTOOPT
     if (name === TCP_CONGESTION) {
       result.value = t.ca.name
+      return 0
+    }
+    if (name === TCP_FASTOPEN_KEY) {
+      result.value = keyOf(t)
       return 0
     }
     const found = row(name)

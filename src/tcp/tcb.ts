@@ -8,7 +8,8 @@ import type { Dst } from '../ip/dst.ts'
 import { type Message, type OptionResult, type OptionValue, Sock } from '../sock/sock.ts'
 import type { SockAddr } from '../sock/address.ts'
 import type { CongestionControl } from './congestion.ts'
-import type { AcceptQueue } from './listen.ts'
+import type { FastOpenState } from './fastopen.ts'
+import type { AcceptQueue } from './accept-queue.ts'
 import type { Seq } from './seq.ts'
 import type { Tcp } from './tcp.ts'
 import type { TcbTimer } from './timer.ts'
@@ -254,6 +255,8 @@ export class Tcb extends Sock {
   /** A listener's queues; the next in the accept queue that holds this one. */
   queue: AcceptQueue | null = null
   nextAccept: Tcb | null = null
+  /** Fast Open, for sockets that use it. */
+  fastOpen: FastOpenState | null = null
   /** Counts and chronographs, made when it first carries something. */
   stats: TcbStats | null = null
 

@@ -341,7 +341,8 @@ export class Tcp implements Transport {
       return
     }
     // RFC 5927 §4.1: only about data in flight.
-    if (c.state !== TCP_LISTEN && !between(seq, c.snd.una, c.snd.nxt)) {
+    const early = c.fastOpen?.request ?? null
+    if (c.state !== TCP_LISTEN && !between(seq, early === null ? c.snd.una : early.iss, c.snd.nxt)) {
       this.counters.TcpExtOutOfWindowIcmps++
       return
     }
@@ -350,7 +351,7 @@ export class Tcp implements Transport {
       return
     }
     if (errno === 0) return
-    if (c.state === TCP_SYN_SENT || c.state === TCP_SYN_RECV) {
+    if ((c.state === TCP_SYN_SENT || c.state === TCP_SYN_RECV) && !(early !== null && early.isAccepted)) {
       this.counters.TcpAttemptFails++
       abort(c, errno)
       return

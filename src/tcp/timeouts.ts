@@ -5,6 +5,7 @@ import {
   SF_DEAD, SF_KEEPALIVE, TCP_CLOSE, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
 } from '../sock/sock.ts'
 import { delackFired } from './delack.ts'
+import { finTimeout } from './input.ts'
 import { connectionDone, writeError } from './lifecycle.ts'
 import { currentMss, syncMss } from './mss.ts'
 import { NAGLE_PUSH, sendLossProbe, writeXmit } from './output.ts'
@@ -17,6 +18,7 @@ import {
   armRexmt, keepIdle, keepInterval, keepProbes, PENDING_NONE, PENDING_PROBE, PENDING_REO, PENDING_RTO, PENDING_TLP, probeDelay, startKeep,
   TIMER_DELACK, TIMER_REXMT,
 } from './timer.ts'
+import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
 import { sendActiveReset, sendProbe } from './transmit.ts'
 import { splitSegment } from './tx-queue.ts'
 
@@ -221,7 +223,13 @@ export function wakeUp(t: Tcb): boolean {
 function keepFired(t: Tcb): void {
   t.stack.trace.tcpTimer?.(t, 'keepalive', t.stack.name)
   if (t.state === TCP_FIN_WAIT2 && t.isFlag(SF_DEAD)) {
-    connectionDone(t)
+    // What is left of tcp_fin_timeout beyond a TIME-WAIT's length has passed.
+    const left = t.tuning.linger2 < 0 ? 0 : finTimeout(t) - TIMEWAIT_LEN
+    if (left > 0) enterTimeWait(t, TCP_FIN_WAIT2, left)
+    else {
+      sendActiveReset(t)
+      connectionDone(t)
+    }
     return
   }
   if (!t.isFlag(SF_KEEPALIVE) || t.state === TCP_CLOSE || t.state === TCP_SYN_SENT || t.state === TCP_LISTEN) return

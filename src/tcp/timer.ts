@@ -65,6 +65,8 @@ export function clearTimers(t: Tcb): void {
 
 /** Restarts the retransmission timer after progress, RFC 6298 (5.3); none if nothing is out (tcp_rearm_rto). */
 export function rearmRto(t: Tcb): void {
+  // Before the handshake's end only the SYN-ACK is sent again.
+  if (t.fastOpen !== null && t.fastOpen.request !== null) return
   if (t.packetsOut === 0) {
     stopRexmt(t)
     return

@@ -7,6 +7,7 @@ import type { Packet } from '../buf/packet.ts'
 import { ACK, RST, SYN } from '../wire/tcp.ts'
 import { TCP_CLOSE, TCP_FIN_WAIT2, TCP_TIME_WAIT } from '../sock/sock.ts'
 import type { PortBucket, PortUser } from '../sock/ports.ts'
+import { isAnswerLimited, isEmptyOrSyn } from './challenge.ts'
 import { connectionDone } from './lifecycle.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
@@ -39,6 +40,8 @@ export class TimeWait extends Timer implements PortUser {
   tsRecentStamp: number
   tsOffset: number
   tos: number
+  lastOowAck = 0
+  hasOowAck = false
   portBucket: PortBucket | null = null
   portNext: PortUser | null = null
   portPrevious: PortUser | null = null
@@ -120,6 +123,12 @@ function reply(tw: TimeWait, flags: number): void {
   })
 }
 
+/** Answers an old segment with the present state, but not so often that two hosts could loop (LINUX-TCP 31). */
+function answer(tw: TimeWait, g: Segment, skipped: 'TcpExtTCPACKSkippedTimeWait' | 'TcpExtTCPACKSkippedFinWait2'): void {
+  if (isEmptyOrSyn(g) && isAnswerLimited(tw, tw.tcp)) tw.tcp.counters[skipped]++
+  else reply(tw, ACK)
+}
+
 /** A segment for FIN-WAIT-2 or TIME-WAIT (tcp_timewait_state_process). The packet stays the caller's. */
 export function timeWaitInput(tw: TimeWait, g: Segment, _packet: Packet): number {
   const tcp = tw.tcp
@@ -150,7 +159,7 @@ export function timeWaitInput(tw: TimeWait, g: Segment, _packet: Packet): number
   if ((g.flags & RST) === 0) {
     // A FIN sent again restarts the 2 MSL (RFC 9293 §3.10.7.4).
     if (pawsReject || (g.flags & ACK) !== 0) tcp.clock.start(tw, tcp.clock.now() + TIMEWAIT_LEN)
-    reply(tw, ACK)
+    answer(tw, g, 'TcpExtTCPACKSkippedTimeWait')
   }
   return TW_DONE
 }
@@ -166,7 +175,7 @@ function finWait2Input(tw: TimeWait, g: Segment, pawsReject: boolean): number {
   const edge = add(tw.rcvNxt, tw.rcvWnd)
   const inWindow = g.seq === tw.rcvNxt || (before(g.seq, edge) && after(g.endSeq, tw.rcvNxt)) || (g.seq === edge && g.seq === g.endSeq)
   if (pawsReject || !inWindow) {
-    if ((g.flags & RST) === 0) reply(tw, ACK)
+    if ((g.flags & RST) === 0) answer(tw, g, 'TcpExtTCPACKSkippedFinWait2')
     return TW_DONE
   }
   if ((g.flags & RST) !== 0) {

@@ -116,7 +116,7 @@ function urgentField(t: Tcb, seq: number): number {
  */
 export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
   const now = t.tcp.now
-  if ((segment.flags & wire.SYN) !== 0) return transmitSyn(t, segment)
+  if ((segment.flags & wire.SYN) !== 0) return transmitSyn(t, segment, null)
   const packet = t.stack.pool.allocHeader(segment.bytes <= COPY_BELOW ? segment.bytes : 0)
   segment.fill(packet, COPY_BELOW)
   const optionBytes = establishedOptionBytes(t)
@@ -142,7 +142,7 @@ export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
     packet.gsoSize = mss
     packet.gsoSegments = segment.pcount
   }
-  segment.txTime = now
+  segment.txTime = Math.max(now, 1)
   ackSent(t)
   if (segment.bytes > 0) {
     dataSent(t)
@@ -156,19 +156,34 @@ export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
   return hand(t, packet, at, tos)
 }
 
-/** Sends a SYN (or, in simultaneous open, a SYN-ACK) with its options in Linux's order (LINUX-TCP 1, 3). */
-function transmitSyn(t: Tcb, segment: TxSegment): boolean {
+/**
+ * Sends a SYN (or, in simultaneous open, a SYN-ACK) with its options in Linux's order (LINUX-TCP 1, 3); with the bytes
+ * of `data` behind it (RFC 7413 §4.2.1).
+ */
+export function transmitSyn(t: Tcb, segment: TxSegment, data: TxSegment | null): boolean {
   const sysctl = t.stack.sysctl
   const isAck = (segment.flags & wire.ACK) !== 0
-  const packet = t.stack.pool.allocHeader(0)
+  const packet = t.stack.pool.allocHeader(data !== null && data.bytes <= COPY_BELOW ? data.bytes : 0)
   if (!ensureRoute(t) || t.dst === null) {
     packet.release()
     return false
   }
+  if (data !== null) {
+    data.fill(packet, COPY_BELOW)
+    data.txTime = Math.max(t.tcp.now, 1)
+  }
+  const f = isAck ? null : t.fastOpen
   const timestamps = isAck ? (t.opt & OPT_TIMESTAMPS) !== 0 : sysctl.tcp_timestamps !== 0
   const sack = isAck ? (t.opt & OPT_SACK) !== 0 : sysctl.tcp_sack !== 0
   const wscale = isAck ? t.snd.wscale > 0 || t.rcv.wscale > 0 : sysctl.tcp_window_scaling !== 0
-  const size = synOptionBytes(timestamps, sack, wscale)
+  let size = synOptionBytes(timestamps, sack, wscale)
+  const room = f === null ? 0 : cookieBytes(f)
+  const cookie = room > 0 && size + room <= wire.MAX_OPTIONS_LEN ? f : null
+  if (cookie !== null) {
+    size += room
+    cookie.synFastOpen = true
+    cookie.synExperimental = cookie.isExperimental
+  }
   const at = packet.push(wire.HDR_LEN + size)
   t.rcv.advMss = advertisedMss(t, t.dst.mtu)
   if (t.rcv.windowClamp === 0) initialWindow(t, t.rcv.advMss - (timestamps ? 12 : 0), wscale)
@@ -176,9 +191,9 @@ function transmitSyn(t: Tcb, segment: TxSegment): boolean {
     wire.HDR_LEN + size, segment.flags, Math.min(65535, t.rcv.wnd))
   putSynOptions(packet.bytes, at + wire.HDR_LEN, {
     mss: t.rcv.advMss, timestamps, sack, wscale: wscale ? t.rcv.wscale : -1,
-    tsVal: (t.tcp.nowMs() + t.tsOffset) | 0, tsEcr: isAck ? t.tsRecent : 0,
+    tsVal: (t.tcp.nowMs() + t.tsOffset) | 0, tsEcr: isAck ? t.tsRecent : 0, cookie,
   })
-  segment.txTime = t.tcp.now
+  segment.txTime = Math.max(t.tcp.now, 1)
   if (isAck) t.rcv.wup = t.rcv.nxt
   return hand(t, packet, at, t.tos)
 }
@@ -191,6 +206,32 @@ export interface SynOptions {
   readonly wscale: number
   readonly tsVal: number
   readonly tsEcr: number
+  /** Fast Open cookie, or the request for one. */
+  readonly cookie: CookieOption | null
+}
+
+/** A Fast Open option to send; `cookieLength` 0 asks for a cookie, -1: no option. */
+export interface CookieOption {
+  readonly cookie: Uint8Array
+  readonly cookieLength: number
+  readonly isExperimental: boolean
+}
+
+/** Bytes of the option, padding included. */
+export const cookieBytes = (c: CookieOption): number =>
+  c.cookieLength < 0 ? 0 : (c.cookieLength + (c.isExperimental ? 4 : 2) + 3) & ~3
+
+/** Writes it, padded with NOPs behind (tcp_options_write). */
+function putCookie(b: Uint8Array, o: number, c: CookieOption): number {
+  const end = o + cookieBytes(c)
+  if (c.isExperimental) {
+    put16(b, o, (tcpOptions.EXPERIMENT << 8) | (4 + c.cookieLength))
+    put16(b, o + 2, tcpOptions.FAST_OPEN_MAGIC)
+    o += 4
+    for (let i = 0; i < c.cookieLength; i++) b[o++] = c.cookie[i] as number
+  } else o = tcpOptions.emitFastOpen(b, o, c.cookie, 0, c.cookieLength)
+  while (o < end) o = tcpOptions.emitNop(b, o)
+  return o
 }
 
 export function synOptionBytes(timestamps: boolean, sack: boolean, wscale: boolean): number {
@@ -209,6 +250,7 @@ export function putSynOptions(b: Uint8Array, o: number, options: SynOptions): nu
     o = tcpOptions.emitSackPermitted(b, o)
   }
   if (options.wscale >= 0) o = tcpOptions.emitWscale(b, tcpOptions.emitNop(b, o), options.wscale)
+  if (options.cookie !== null) o = putCookie(b, o, options.cookie)
   return o
 }
 

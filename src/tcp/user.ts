@@ -4,7 +4,7 @@
  */
 import { copy } from '../buf/packet.ts'
 import {
-  EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, ECONNABORTED, ECONNRESET, EINPROGRESS, EINVAL, EISCONN, ENETUNREACH, ENOTCONN, EPIPE,
+  EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, ECONNABORTED, ECONNRESET, EINVAL, EISCONN, ENETUNREACH, ENOTCONN, EPIPE,
 } from '../sys/errno.ts'
 import { AF_INET, AF_UNSPEC, type SockAddr } from '../sock/address.ts'
 import {
@@ -12,15 +12,18 @@ import {
   TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
 } from '../sock/sock.ts'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../sock/wait-queue.ts'
-import { CWR, ECE, PSH } from '../wire/tcp.ts'
-import { OPT_CONNECTING, OPT_ECN, OPT_FIN_QUEUED, OPT_NOSPACE, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { PSH } from '../wire/tcp.ts'
+import { OPT_CONNECTING, OPT_FIN_QUEUED, OPT_NOSPACE, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { finTimeout, isWritable } from './input.ts'
 import { restartAfterIdle } from './cwnd.ts'
+import { listenFastOpen } from './fastopen.ts'
+import { beginOpen, sendFastOpen, type SynData } from './fastopen-client.ts'
 import { initialSequence, timestampOffset } from './isn.ts'
 import { abort, connectionDone, destroy, setState, WAKE_ALL } from './lifecycle.ts'
-import { AcceptQueue, stopListening } from './listen.ts'
+import { AcceptQueue } from './accept-queue.ts'
+import { stopListening } from './listen.ts'
 import { currentMss, MAX_BURST, syncMss } from './mss.ts'
-import { NAGLE_CORK, NAGLE_PUSH, nagleMode, pushPending, sendFin, sendSyn, writeXmit } from './output.ts'
+import { NAGLE_CORK, NAGLE_PUSH, nagleMode, pushPending, sendFin, writeXmit } from './output.ts'
 import { releaseQueues } from './receive-queue.ts'
 import { queuedBytes, read } from './read.ts'
 import { URG_VALID } from './receive.ts'
@@ -34,6 +37,7 @@ import { receiveWindow } from './window.ts'
 
 const MSG_OOB = 1
 const MSG_EOR = 0x80
+const MSG_FASTOPEN = 0x20000000
 const MSG_MORE = 0x8000
 const SIOCINQ = 0x541b
 const SIOCOUTQ = 0x5411
@@ -81,6 +85,7 @@ export class TcpUser {
       return -EADDRINUSE
     }
     t.shutdownMask = 0
+    listenFastOpen(t, bounded)
     t.stack.trace.tcpState?.(t, old, TCP_LISTEN, t.stack.name)
     this.#tcp.addListener(t)
     return 0
@@ -90,6 +95,8 @@ export class TcpUser {
     if (t.state !== TCP_LISTEN || t.queue === null) return -EINVAL
     const child = t.queue.shift()
     if (child === null) return -EAGAIN
+    const request = child.fastOpen?.request ?? null
+    if (request !== null) request.isAccepted = true
     return child
   }
 
@@ -98,17 +105,18 @@ export class TcpUser {
     if (address.family === AF_UNSPEC) return this.#disconnect(t)
     if (address.family !== AF_INET) return -EAFNOSUPPORT
     if ((t.opt & OPT_CONNECTING) !== 0) {
+      if (t.fastOpen?.isDeferred === true) return -EISCONN
       if (t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV) return -EALREADY
       t.opt &= ~OPT_CONNECTING
       if (t.state === TCP_CLOSE) return -(t.takeError() || ECONNABORTED)
       return 0
     }
     if (t.state !== TCP_CLOSE) return -EISCONN
-    return this.#open(t, address)
+    return this.#open(t, address, null)
   }
 
   /** Active OPEN (tcp_v4_connect). */
-  #open(t: Tcb, address: SockAddr): number {
+  #open(t: Tcb, address: SockAddr, data: SynData | null): number {
     const tcp = this.#tcp
     const stack = t.stack
     tcp.now = stack.clock.now()
@@ -143,14 +151,7 @@ export class TcpUser {
     t.error = 0
     tcp.hashIn(t)
     t.opt |= OPT_CONNECTING
-    stack.counters.TcpActiveOpens++
-    let flags = 0
-    if (stack.sysctl.tcp_ecn === 1) {
-      t.opt |= OPT_ECN
-      flags = ECE | CWR
-    }
-    sendSyn(t, flags)
-    return -EINPROGRESS
+    return beginOpen(t, data)
   }
 
   /** The bound port if the four-tuple is free, or an ephemeral one (__inet_hash_connect). */
@@ -160,6 +161,7 @@ export class TcpUser {
   }
 
   #disconnect(t: Tcb): number {
+    if (t.fastOpen !== null) t.fastOpen.isDeferred = t.fastOpen.synFastOpen = t.fastOpen.synData = false
     this.#tcp.now = t.stack.clock.now()
     const state = t.state
     if (state === TCP_LISTEN) {
@@ -197,9 +199,14 @@ export class TcpUser {
   }
 
   /** SEND (tcp_sendmsg_locked): takes what fits the send buffer. */
-  send(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, _to: SockAddr | null): number {
+  send(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null): number {
+    if ((flags & MSG_FASTOPEN) !== 0 || t.fastOpen?.isDeferred === true) {
+      this.#tcp.now = t.stack.clock.now()
+      const result = sendFastOpen(t, { bytes, offset, length }, to, (address, data) => this.#open(t, address, data))
+      if (result !== 0) return result
+    }
     const state = t.state
-    if (state !== TCP_ESTABLISHED && state !== TCP_CLOSE_WAIT) {
+    if (state !== TCP_ESTABLISHED && state !== TCP_CLOSE_WAIT && !(state === TCP_SYN_RECV && isEarlyChild(t))) {
       if (t.error !== 0) return -t.takeError()
       if (state === TCP_SYN_SENT || state === TCP_SYN_RECV) return -EAGAIN
       return -EPIPE
@@ -375,7 +382,8 @@ export class TcpUser {
     let mask = 0
     if (t.shutdownMask === SHUTDOWN_MASK || t.state === TCP_CLOSE) mask |= POLLHUP
     if ((t.shutdownMask & RCV_SHUTDOWN) !== 0) mask |= POLLIN | POLLRDNORM | POLLRDHUP
-    if (t.state !== TCP_SYN_SENT && t.state !== TCP_SYN_RECV) {
+    if (t.state === TCP_SYN_SENT && t.fastOpen?.isDeferred === true) mask |= POLLOUT | POLLWRNORM
+    else if (t.state !== TCP_SYN_SENT && (t.state !== TCP_SYN_RECV || isEarlyChild(t))) {
       const queued = t.rcvHead === null ? 0 : diff(t.rcv.nxt, t.rcv.copiedSeq)
       if (queued > 0 && (queued >= t.rcvLowat || t.rmemAlloc >= t.rcvbuf || receiveWindow(t) <= t.rcv.mss)) mask |= POLLIN | POLLRDNORM
       if ((t.shutdownMask & SEND_SHUTDOWN) === 0) {
@@ -407,10 +415,13 @@ export class TcpUser {
   }
 }
 
+/** A Fast Open child before the end of its handshake: it may be written to (tcp_passive_fastopen). */
+const isEarlyChild = (t: Tcb): boolean => t.fastOpen !== null && t.fastOpen.request !== null
+
 /** How long a segment of the queue may grow: a burst, but not more than half the peer's largest window. */
 function segmentGoal(t: Tcb, mss: number): number {
   let most = Math.max(1, Math.floor(MAX_BURST / mss)) * mss
-  const half = t.snd.maxWnd > 512 ? t.snd.maxWnd >> 1 : t.snd.maxWnd
+  const half = t.snd.maxWnd > 536 ? t.snd.maxWnd >> 1 : t.snd.maxWnd
   if (half > 0 && most > half) most = Math.max(half - (half % mss), mss)
   return most
 }

@@ -7,7 +7,7 @@ import * as c from '../../src/socket/constants.ts'
 import { SystemError } from '../../src/sys/errno.ts'
 import { Random } from '../../src/sys/random.ts'
 import { VirtualClock } from '../../src/sys/virtual-clock.ts'
-import { B, bytes, lone, net, outcome, runAll, text } from './net.ts'
+import { awaited, B, bytes, lone, net, outcome, runAll, text } from './net.ts'
 
 const { AF_INET, SOCK_DGRAM, SOCK_STREAM } = c
 
@@ -215,4 +215,30 @@ test('two hosts with the same seeds do the same things at the same times (DESIGN
   const first = await run()
   assert.ok(first.length > 1000)
   assert.equal(await run(), first)
+})
+
+test('system calls are told with arguments and results when somebody listens (Trace.syscall, strace(1))', async () => {
+  const { clock, host } = lone()
+  const told: string[] = []
+  host.trace.syscall = (pid, name, args, result, where) => {
+    told.push(`${where} ${pid} ${name}(${args.filter((x) => typeof x === 'number').join()}) = ${result}`)
+  }
+  const p = host.spawn(async (self) => {
+    const fd = self.socket(AF_INET, SOCK_DGRAM)
+    self.bind(fd, { port: 7 })
+    outcome(() => self.accept(fd))
+    self.setsockopt(fd, c.SOL_SOCKET, c.SO_RCVTIMEO, { sec: 1, usec: 0 })
+    await awaited(() => self.recv(fd, new Uint8Array(1)))
+    assert.equal(self.pid, p.pid)
+    self.exit(5)
+  })
+  await clock.run()
+  assert.equal(await p.exited, 5)
+  assert.deepEqual(told, [
+    'h 2 socket(2,2) = 3',
+    'h 2 bind(3) = 0',
+    'h 2 accept(3) = -95',
+    'h 2 setsockopt(3,1,20) = 0',
+    'h 2 recv(3) = -11',
+  ])
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomFillSync } from 'node:crypto'
 import { closeSync, createReadStream, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { Lab, OURS, type Running, skipReason } from './lab.ts'
+import { Lab, OURS, skipReason } from './lab.ts'
 import { frames, wrongFrames } from './tshark.ts'
 
 const skip = skipReason('curl', 'tshark')
@@ -12,6 +12,8 @@ const DOWNLOAD = 1024 * MiB
 const UPLOAD = 256 * MiB
 /** What is transferred with every byte captured, for tshark. */
 const CAPTURED = 24 * MiB
+/** Connections that share the large download through a bad wire: each alone is slowed by its losses. */
+const PARTS = 16
 /** Faults both ways, put in by us. */
 const FAULTS = 'loss=2%,duplicate=1%,reorder=1%,delay=50us,direction=both,seed=1'
 
@@ -53,11 +55,16 @@ describe('HTTP with curl over TAP', { skip }, () => {
   })
   after(() => lab.close())
 
-  const serve = (...args: string[]): Promise<Running> => lab.serve('--http', '80', '--root', root, ...args)
-  const stop = async (serving: Running): Promise<string> => {
-    serving.child.kill('SIGTERM')
-    const { status, stdout } = await serving.end()
-    assert.equal(status, 0)
+  /** Runs `body` while our end serves; what our end printed. */
+  async function during(args: readonly string[], body: () => Promise<void>): Promise<string> {
+    const serving = await lab.serve('--http', '80', '--root', root, ...args)
+    try {
+      await body()
+    } finally {
+      serving.child.kill('SIGTERM')
+    }
+    const { status, stdout, stderr } = await serving.end()
+    assert.equal(status, 0, stderr)
     return stdout
   }
   const rate = (stdout: string): string => `${((Number(stdout.trim().split('\n').at(-1)) * 8) / 1e9).toFixed(2)} Gbit/s`
@@ -76,74 +83,83 @@ describe('HTTP with curl over TAP', { skip }, () => {
   }
 
   test('curl fetches 1 GiB and uploads 256 MiB, SHA-256 equal', async (t) => {
-    const serving = await serve()
-    const down = await download('big')
-    const up = await put(lab.file('upload'))
-    await stop(serving)
-    t.diagnostic(`download ${down.rate}, upload ${up.rate}`)
-    assert.equal(down.digest, big)
-    assert.equal(up.digest, upload)
+    await during([], async () => {
+      const down = await download('big')
+      const up = await put(lab.file('upload'))
+      t.diagnostic(`download ${down.rate}, upload ${up.rate}`)
+      assert.equal(down.digest, big)
+      assert.equal(up.digest, upload)
+    })
   })
 
   test('the same with 2 % loss, 1 % duplication and reordering both ways, SHA-256 equal', async (t) => {
-    const serving = await serve('--impair', FAULTS)
-    const down = await download('big')
-    const up = await put(lab.file('upload'))
-    const statistics = await stop(serving)
-    t.diagnostic(`download ${down.rate}, upload ${up.rate}`)
+    const statistics = await during(['--impair', FAULTS], async () => {
+      const size = DOWNLOAD / PARTS
+      const begin = Date.now()
+      const line = `for i in $(seq 0 ${PARTS - 1}); do curl -sS -r $((i * ${size}))-$((i * ${size} + ${size - 1})) -o ${lab.file('part')}$i http://${OURS}/big || echo failed & done; wait`
+      const { stdout, stderr } = await lab.shell(line)
+      assert.equal(stdout + stderr, '')
+      t.diagnostic(`download ${((DOWNLOAD * 8) / (Date.now() - begin) / 1e6).toFixed(2)} Gbit/s over ${PARTS} connections`)
+      const names = Array.from({ length: PARTS }, (_, i) => `${lab.file('part')}${i}`)
+      await lab.shell(`cat ${names.join(' ')} > ${lab.file('got')}; rm ${names.join(' ')}`)
+      assert.equal(await sha256(lab.file('got')), big)
+      const up = await put(lab.file('upload'))
+      t.diagnostic(`upload ${up.rate}`)
+      assert.equal(up.digest, upload)
+    })
     assert.match(statistics, /impair out: .*loss \d+.*duplicated \d+.*reordered \d+/)
     assert.match(statistics, /impair in: .*loss \d+.*duplicated \d+.*reordered \d+/)
-    assert.equal(down.digest, big)
-    assert.equal(up.digest, upload)
   })
 
   test('a capture of a transfer both ways has nothing that tshark calls wrong', async () => {
     const capture = lab.file('clean.pcapng')
-    const serving = await serve('--pcap', capture)
-    const down = await download('part')
-    const up = await put(`${root}/part`)
-    await stop(serving)
-    assert.deepEqual([down.digest, up.digest], [part, part])
+    await during(['--pcap', capture], async () => {
+      const down = await download('part')
+      const up = await put(`${root}/part`)
+      assert.deepEqual([down.digest, up.digest], [part, part])
+    })
     assert.deepEqual(wrongFrames(capture), [])
   })
 
   test('a capture of a transfer with faults shows what was dropped, and nothing missing that was not', async () => {
     const capture = lab.file('faults.pcapng')
-    const serving = await serve('--pcap', capture, '--impair', FAULTS)
-    const down = await download('part')
-    const up = await put(`${root}/part`)
-    await stop(serving)
-    assert.deepEqual([down.digest, up.digest], [part, part])
+    await during(['--pcap', capture, '--impair', FAULTS], async () => {
+      const down = await download('part')
+      const up = await put(`${root}/part`)
+      assert.deepEqual([down.digest, up.digest], [part, part])
+    })
     assert.deepEqual(wrongFrames(capture), [])
     assert.ok(frames(capture, 'frame.comment contains "dropped: impair.loss"').length > 100)
   })
 
   test('2,000 requests one after the other, each with a connection of its own, all succeed', async () => {
-    const serving = await serve()
-    const { stdout } = await lab.shell(
-      `curl -sS -H 'Connection: close' -o /dev/null -w '%{http_code} %{size_download} %{num_connects}\\n' 'http://${OURS}/small?[1-2000]' | sort | uniq -c`,
-    )
-    await stop(serving)
-    assert.equal(stdout.trim(), '2000 200 6 1')
+    await during([], async () => {
+      const format = '%{http_code} %{size_download} %{num_connects}\\n'
+      const { stdout } = await lab.shell(
+        `curl -sS -H 'Connection: close' -o /dev/null -w '${format}' 'http://${OURS}/small?[1-2000]' | sort | uniq -c`,
+      )
+      assert.equal(stdout.trim(), '2000 200 6 1')
+    })
   })
 
   test('256 requests at the same time, each with a connection of its own, all succeed', async () => {
-    const serving = await serve()
-    const { stdout } = await lab.shell(
-      `curl -sS -Z --parallel-immediate --parallel-max 256 -H 'Connection: close' -o /dev/null -w '%{http_code} %{size_download}\\n' 'http://${OURS}/small?[1-256]' | sort | uniq -c`,
-    )
-    await stop(serving)
-    assert.equal(stdout.trim(), '256 200 6')
+    await during([], async () => {
+      const options = "--parallel-immediate --parallel-max 256 -H 'Connection: close'"
+      const { stdout } = await lab.shell(
+        `curl -sS -Z ${options} -o /dev/null -w '%{http_code} %{size_download}\\n' 'http://${OURS}/small?[1-256]' | sort | uniq -c`,
+      )
+      assert.equal(stdout.trim(), '256 200 6')
+    })
   })
 
   test('a range, a missing file, a path out of the folder and a second request on one connection are answered as HTTP says', async () => {
-    const serving = await serve()
-    const curl = async (...args: string[]): Promise<string> => (await lab.run('curl', '-sS', '--path-as-is', ...args)).stdout
-    assert.equal(await curl('-r', '1-3', `http://${OURS}/small`), 'mal')
-    assert.equal(await curl('-o', '/dev/null', '-w', '%{http_code}', `http://${OURS}/none`), '404')
-    assert.equal(await curl('-o', '/dev/null', '-w', '%{http_code}', `http://${OURS}/../upload`), '404')
-    assert.equal(await curl('-w', '%{num_connects} ', `http://${OURS}/small`, `http://${OURS}/small`), 'small\n1 small\n0 ')
-    assert.match(await curl('-I', `http://${OURS}/small`), /^HTTP\/1\.1 200 OK\r\n[^]*Content-Length: 6\r\n/)
-    await stop(serving)
+    await during([], async () => {
+      const curl = async (...args: string[]): Promise<string> => (await lab.run('curl', '-sS', '--path-as-is', ...args)).stdout
+      assert.equal(await curl('-r', '1-3', `http://${OURS}/small`), 'mal')
+      assert.equal(await curl('-o', '/dev/null', '-w', '%{http_code}', `http://${OURS}/none`), '404')
+      assert.equal(await curl('-o', '/dev/null', '-w', '%{http_code}', `http://${OURS}/../upload`), '404')
+      assert.equal(await curl('-w', '%{num_connects} ', `http://${OURS}/small`, `http://${OURS}/small`), 'small\n1 small\n0 ')
+      assert.match(await curl('-I', `http://${OURS}/small`), /^HTTP\/1\.1 200 OK\r\n[^]*Content-Length: 6\r\n/)
+    })
   })
 })

@@ -44,7 +44,7 @@ export const PORT = 80
 export const REMOTE_PORT = 40000
 /** Host's and peer's initial sequence numbers. */
 export const ISS = -1000
-export const IRS = 0x7fffffff - 1000
+export const IRS: number = 0x7fffffff - 1000
 /** Packets of the trace kept for a failure's text. */
 const TRACE_LIMIT = 80
 /** How long after a test whatever it left must have died down: retries of an orphan, TIME-WAIT. */
@@ -430,7 +430,7 @@ export class Peer {
   }
 
   /** send(2) of the next `n` bytes of the pattern. */
-  write(n: number, flags = 0): number {
+  write(n: number, flags: number = 0): number {
     const taken = this.t.send(patternBytes(1 + this.#written, n), 0, n, flags, null)
     if (taken > 0) this.#written += taken
     this.host.clock.settle()
@@ -438,7 +438,7 @@ export class Peer {
   }
 
   /** recv(2) of up to `n` bytes, which must go on with the pattern. */
-  read(n = 1 << 20, flags = 0): number {
+  read(n: number = 1 << 20, flags: number = 0): number {
     const bytes = new Uint8Array(n)
     const got = this.t.receive(bytes, 0, n, flags, null)
     if (got > 0) {

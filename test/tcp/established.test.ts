@@ -96,6 +96,7 @@ tcp('ESTABLISHED: a FIN out of order waits for the data before it (RFC 9293 §3.
 
 tcp('ESTABLISHED: a window update is taken from the newest segment only (RFC 9293 §3.10.7.4 fifth, SND.WL1)', () => {
   const c = established({ window: 5000 })
+  c.send({ data: 10 })
   c.send({ data: 10, window: 4000 })
   c.drain()
   assert.equal(c.t.snd.wnd, 4000)
