@@ -65,23 +65,30 @@ export async function idlePeer(pace: Pace): Promise<number[]> {
   return sizes
 }
 
-/** Rate of each quarter of `total` bytes on one connection, in Gbit/s, and memory after each, in bytes. */
-export async function quarters(total: number): Promise<{ rates: number[]; sizes: number[] }> {
+/** Four quarters of 4 GiB on one connection: their rates in Gbit/s, and memory after each in bytes. */
+export interface Quarters {
+  readonly rates: readonly number[]
+  readonly sizes: readonly number[]
+}
+
+/** Quarters of `rounds` times 4 GiB, one after the other on the same connection. */
+export async function quarters(rounds: number): Promise<Quarters[]> {
+  const quarter = 2 ** 30
   const received = bulk(makePair(F_ALL), false)
-  const rates: number[] = []
-  const sizes: number[] = []
   // The start is not what the bar is about: compilation, buffers growing to their size.
-  await sleep(0.5)
-  let from = received()
-  let begin = seconds()
-  while (rates.length < 4) {
-    await sleep(0.005)
-    const got = received() - from
-    if (got < total / 4) continue
-    rates.push((got * 8) / 1e9 / (seconds() - begin))
-    sizes.push(memory())
-    from = received()
-    begin = seconds()
+  await sleep(1)
+  const all: Quarters[] = []
+  for (let round = 0; round < rounds; round++) {
+    const rates: number[] = []
+    const sizes: number[] = []
+    while (rates.length < 4) {
+      const from = received()
+      const begin = seconds()
+      while (received() - from < quarter) await sleep(0.002)
+      rates.push(((received() - from) * 8) / 1e9 / (seconds() - begin))
+      sizes.push(memory())
+    }
+    all.push({ rates, sizes })
   }
-  return { rates, sizes }
+  return all
 }

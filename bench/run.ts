@@ -27,13 +27,11 @@ interface Bench {
   readonly peer: Side | null
 }
 
-const GIB = 2 ** 30
-
-/** Four quarters as samples: their rates, or how much more memory the last has than the first. */
+/** How flat 4 GiB are, several times: the slowest quarter beside the fastest, or how much memory the last has gained. */
 async function flat(pace: Pace, what: 'rate' | 'memory'): Promise<number[]> {
-  const { rates, sizes } = await quarters(pace.isQuick ? GIB : 4 * GIB)
-  if (what === 'rate') return [Math.min(...rates) / Math.max(...rates)]
-  return [((sizes[3] ?? 0) - (sizes[0] ?? 0)) / 2 ** 20]
+  const all = await quarters(pace.samples)
+  if (what === 'rate') return all.map(({ rates }) => Math.min(...rates) / Math.max(...rates))
+  return all.map(({ sizes }) => ((sizes[3] ?? 0) - (sizes[0] ?? 0)) / 2 ** 20)
 }
 
 const BENCHES: readonly Bench[] = [

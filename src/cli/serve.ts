@@ -104,6 +104,8 @@ class Links {
 }
 
 function setSysctls(host: Host, options: ServeOptions): void {
+  // The kernel may remember another MAC address of ours, from the last time; tell it.
+  host.sysctl.arp_notify = 1
   if (options.forward) host.setSysctl('net.ipv4.ip_forward', 1)
   for (const { name, value } of options.sysctls) {
     try {

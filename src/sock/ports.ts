@@ -166,19 +166,24 @@ export class PortTable {
     const hash = this.#hash.hash4(user.localAddress, user.remoteAddress, user.remotePort, 0)
     this.#perturb ??= new Int32Array(PERTURB_SIZE)
     const index = (hash >>> 16) % PERTURB_SIZE
-    const perturb = this.#perturb[index] as number
-    // Even offsets first: bind to port 0 prefers the odd ones, so that they do not fight.
-    const offset = ((((hash ^ Math.imul(hash, 0x9e3779b1)) >>> 1) + perturb) % remaining) & ~1
-    for (let parity = 0; parity < 2; parity++) {
-      for (let i = 0; i < remaining; i += 2) {
-        const port = low + ((offset + parity + i) % remaining)
-        const bucket = this.bucket(port)
-        if (bucket !== null && (!bucket.connectOnly || taken(user, port))) continue
-        this.#perturb[index] = (perturb + Math.max(i, this.#random.below(8) * 2) + 2) & 0x3fffffff
-        this.#join(user, port, true)
+    const entry = this.#perturb[index] as number
+    const perturb = entry & ~1
+    // Even offsets first: bind to port 0 prefers the odd ones, so that they do not fight. Once the even ones have run
+    // out for a destination its search begins with the odd ones (bit 0 of the entry), where Linux scans all even ones.
+    const first = entry & 1
+    const start = ((((hash ^ Math.imul(hash, 0x9e3779b1)) >>> 1) + perturb) % remaining) & ~1
+    for (let turn = 0; turn < 2; turn++) {
+      const parity = first ^ turn
+      if (parity >= remaining) continue
+      let offset = start + parity
+      for (let i = 0; i < remaining; i += 2, offset += 2) {
+        if (offset >= remaining) offset -= remaining
+        const bucket = this.bucket(low + offset)
+        if (bucket !== null && (!bucket.connectOnly || taken(user, low + offset))) continue
+        this.#perturb[index] = ((perturb + Math.max(i, this.#random.below(8) * 2) + 2) & 0x3ffffffe) | parity
+        this.#join(user, low + offset, true)
         return 0
       }
-      if (remaining < 2) break
     }
     return -EADDRNOTAVAIL
   }

@@ -188,6 +188,13 @@ export abstract class Sock implements PortUser {
   getOption(_level: number, _name: number, _result: OptionResult): number {
     return -ENOPROTOOPT
   }
+  /** SO_TIMESTAMPING: SOF_ bits; 0 or -errno. */
+  setStamping(_flags: number): number {
+    return -EOPNOTSUPP
+  }
+  getStamping(): number {
+    return 0
+  }
   /** ioctl(2) on the socket: a value >= 0 or -errno. */
   ioctl(_request: number): number {
     return -ENOTTY

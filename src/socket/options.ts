@@ -195,6 +195,14 @@ const socketOptions: OptionTable = {
     },
   },
   [so.SO_TIMESTAMP]: flag('SO_TIMESTAMP', sock.SF_TIMESTAMP),
+  [so.SO_TIMESTAMPING]: {
+    name: 'SO_TIMESTAMPING',
+    get: (s) => s.getStamping(),
+    set: (s, value) => {
+      const n = intOf(value)
+      return Number.isNaN(n) ? -EINVAL : s.setStamping(n)
+    },
+  },
   [so.SO_RCVLOWAT]: {
     name: 'SO_RCVLOWAT',
     get: (s) => s.rcvLowat,

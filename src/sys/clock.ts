@@ -10,8 +10,9 @@ export type Micros = number
 
 /** A piece of work that runs soon, at the present instant, never inside the caller. Queued at most once. */
 export abstract class Task {
-  /** True while it waits in a clock's queue; kept by the clock. */
+  /** True while it waits in a clock's queue; kept by the clock, as is the next in that queue. */
   queued = false
+  nextTask: Task | null = null
   /** Does a bounded amount of work; returns true to be run again after the others had their turn. */
   abstract run(): boolean
 }
@@ -65,9 +66,9 @@ export abstract class Clock {
   readonly #heap: Timer[] = []
   readonly #order: number[] = []
   #sequence = 0
-  /** Ring of tasks to run at the present instant. */
-  #tasks: Task[] = []
-  #spare: Task[] = []
+  /** Tasks to run at the present instant, first to last. */
+  #firstTask: Task | null = null
+  #lastTask: Task | null = null
 
   constructor(epoch: Micros) {
     this.epoch = epoch
@@ -114,13 +115,18 @@ export abstract class Clock {
   defer(task: Task): void {
     if (task.queued) return
     task.queued = true
-    this.#tasks.push(task)
-    if (this.#tasks.length === 1) this.onTask()
+    if (this.#lastTask === null) {
+      this.#firstTask = this.#lastTask = task
+      this.onTask()
+    } else {
+      this.#lastTask.nextTask = task
+      this.#lastTask = task
+    }
   }
 
   /** True if a task waits to run. */
   get hasTasks(): boolean {
-    return this.#tasks.length > 0
+    return this.#firstTask !== null
   }
 
   /** Time of the earliest timer that is really due then, or Infinity. */
@@ -135,25 +141,15 @@ export abstract class Clock {
 
   /** Runs queued tasks in order, at most `budget` of them; true if some are left. */
   runTasks(budget: number): boolean {
-    while (budget > 0 && this.#tasks.length > 0) {
-      const batch = this.#tasks
-      this.#tasks = this.#spare
-      this.#spare = batch
-      let done = 0
-      try {
-        while (done < batch.length) {
-          const task = batch[done++] as Task
-          task.queued = false
-          if (task.run()) this.defer(task)
-        }
-      } finally {
-        // A task threw: those after it keep their turn.
-        if (done < batch.length) this.#tasks.unshift(...batch.slice(done))
-        budget -= done
-        batch.length = 0
-      }
+    for (let task = this.#firstTask; task !== null && budget > 0; task = this.#firstTask, budget--) {
+      // Out of the queue before it runs, so that one that throws leaves the others their turn.
+      this.#firstTask = task.nextTask
+      if (this.#firstTask === null) this.#lastTask = null
+      task.nextTask = null
+      task.queued = false
+      if (task.run()) this.defer(task)
     }
-    return this.#tasks.length > 0
+    return this.#firstTask !== null
   }
 
   /** Fires every timer due at or before `now`, at most `budget`; true if some are left. */

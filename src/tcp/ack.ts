@@ -12,6 +12,7 @@ import { CHRONO_BUSY, stopChrono } from './stats.ts'
 import { CA_OPEN, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, type Tcb } from './tcb.ts'
 import { trimAcked, unlinkSegment } from './tx-queue.ts'
 import { EVER_RETRANS, LOST, RETRANS, SACKED } from './tx-segment.ts'
+import { stampAcked } from './tx-timestamp.ts'
 import { ECE, SYN } from '../wire/tcp.ts'
 import { challengeAck } from './challenge.ts'
 import { restartAfterIdle } from './cwnd.ts'
@@ -77,6 +78,7 @@ function cleanQueue(t: Tcb, priorUna: number): number {
   while (s !== null && s !== t.sendHead) {
     const sacked = s.sacked
     const start = s.seq
+    if (s.stampFlags !== 0) stampAcked(t, s, priorUna)
     let pieces = s.pcount
     let whole = true
     if (after(s.endSeq, una)) {

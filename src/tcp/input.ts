@@ -257,7 +257,7 @@ function synAckArrives(t: Tcb, g: Segment, packet: Packet): boolean {
   if (t.dst !== null) syncMss(t, t.dst.mtu)
   initTransfer(t)
   setState(t, TCP_ESTABLISHED)
-  t.lastSegmentTime = t.tcp.nowMs()
+  t.lastSegmentTime = t.lastReceived = t.tcp.nowMs()
   if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
   const f = t.fastOpen
   const isFast = f !== null && (f.synFastOpen || f.synData)

@@ -440,7 +440,7 @@ function makeChild(r: Request): Tcb {
   t.rcv.ssthresh = r.rcvWnd
   t.delivered = 1
   t.tsRecent = r.tsRecent
-  t.tsRecentStamp = tcp.nowMs()
+  t.tsRecentStamp = t.lastReceived = tcp.nowMs()
   t.tsOffset = r.tsOffset
   t.setFlag(SF_DEAD, false)
   t.state = TCP_ESTABLISHED

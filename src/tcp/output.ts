@@ -7,7 +7,7 @@ import { validateCwnd } from './cwnd.ts'
 import { currentMss, MAX_BURST } from './mss.ts'
 import { scheduleLossProbe } from './probe.ts'
 import { recoveryOf } from './rack.ts'
-import { retransmitSegment } from './retransmit.ts'
+import { resend } from './retransmit.ts'
 import { add, after, before, diff } from './seq.ts'
 import { CHRONO_BUSY, CHRONO_RWND, startChrono, stopChrono } from './stats.ts'
 import { CA_CWR, CA_RECOVERY, OPT_CORK, OPT_FIN_QUEUED, OPT_NODELAY, OPT_URG_SEEN, type Tcb } from './tcb.ts'
@@ -15,6 +15,7 @@ import { armProbe, PENDING_NONE, PENDING_RTO, PENDING_TLP, rearmRto } from './ti
 import { transmit, transmitSyn } from './transmit.ts'
 import { appendSegment, inFlight, pieces, sentNow, splitSegment } from './tx-queue.ts'
 import type { TxSegment } from './tx-segment.ts'
+import { stampSent } from './tx-timestamp.ts'
 
 /** How a small tail is treated: as the socket's options say, held (MSG_MORE, cork), or pushed out. */
 export const NAGLE_NORMAL = 0
@@ -158,6 +159,7 @@ export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe
       segment.pcount = pieces(segment.bytes, mss)
     }
     if (!transmit(t, segment, mss)) break
+    if (segment.stampFlags !== 0) stampSent(t, segment)
     newDataSent(t, segment)
     if (segment.bytes < segment.pcount * mss) t.snd.sml = segment.endSeq
     sent += segment.pcount
@@ -251,7 +253,7 @@ export function sendLossProbe(t: Tcb): void {
     let last = fresh === null ? t.txTail : fresh.previous
     if (last !== null) {
       if (last.pcount > 1 && last.bytes > (last.pcount - 1) * mss) last = splitSegment(t, last, (last.pcount - 1) * mss, mss)
-      if (retransmitSegment(t, last)) {
+      if (resend(t, last, 1)) {
         r.tlpRetrans = true
         probeSent(t)
       }

@@ -3,7 +3,7 @@ import { after } from './seq.ts'
 import { CA_RECOVERY, OPT_SACK, RecoveryVars, type Tcb } from './tcb.ts'
 import { armRexmt, PENDING_REO } from './timer.ts'
 import { leaveTimed } from './tx-queue.ts'
-import { LOST, RETRANS, SACKED, type TxSegment } from './tx-segment.ts'
+import { EVER_RETRANS, LOST, RETRANS, SACKED, type TxSegment } from './tx-segment.ts'
 
 /** TCP_TIMEOUT_MIN: two ticks of 1 ms. */
 export const TIMEOUT_MIN = 2000
@@ -25,7 +25,7 @@ export function rackAdvance(t: Tcb, segment: TxSegment): void {
   const r = recoveryOf(t)
   const rtt = t.tcp.now - segment.txTime
   // An acknowledgement of a retransmission that comes too soon is the original's.
-  if (rtt < t.minRtt && (segment.sacked & RETRANS) !== 0) return
+  if (rtt < t.minRtt && (segment.sacked & (RETRANS | EVER_RETRANS)) !== 0) return
   r.rackAdvanced = true
   r.rackRttUs = Math.max(rtt, 0)
   if (sentAfter(segment.txTime, r.rackTime, segment.endSeq, r.rackEndSeq)) {

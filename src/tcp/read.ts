@@ -7,24 +7,36 @@ import {
 import { inPingpong } from './quick-ack.ts'
 import { URG_READ, URG_VALID } from './receive.ts'
 import { add, after, diff } from './seq.ts'
-import { ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, type Tcb } from './tcb.ts'
+import { ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, OPT_INQ, type Tcb } from './tcb.ts'
+import { readStamp } from './tx-timestamp.ts'
 import { sendAck } from './transmit.ts'
 import { adjustReceiveSpace, offerableWindow, receiveWindow } from './window.ts'
 
 const MSG_OOB = 1
 const MSG_PEEK = 2
 const MSG_TRUNC = 0x20
+const MSG_ERRQUEUE = 0x2000
+/** TCP_CM_INQ. */
+const TCP_INQ = 36
 
 /** RECEIVE (tcp_recvmsg_locked). */
 export function read(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
+  if ((flags & MSG_ERRQUEUE) !== 0) return readStamp(t, message)
   if (t.state === TCP_LISTEN) return -ENOTCONN
   if ((flags & MSG_OOB) !== 0) return readUrgent(t, bytes, offset, length, flags, message)
   const copied = copyOut(t, bytes, offset, length, flags)
+  if ((t.opt & OPT_INQ) !== 0) tellInq(t, message)
   if (copied > 0) return copied
   if (t.error !== 0) return -t.takeError()
   if ((t.shutdownMask & RCV_SHUTDOWN) !== 0) return 0
   if (t.state === TCP_CLOSE) return t.closedRead ? 0 : -ENOTCONN
   return length === 0 ? 0 : -EAGAIN
+}
+
+/** TCP_INQ: the bytes left to read as a control message; 1 at the end, so that the program reads on (tcp_inq_hint). */
+function tellInq(t: Tcb, message: Message | null): void {
+  const left = queuedBytes(t)
+  message?.control?.push({ level: 6, type: TCP_INQ, data: left === 0 && (t.shutdownMask & RCV_SHUTDOWN) !== 0 ? 1 : left })
 }
 
 function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number): number {

@@ -23,6 +23,10 @@ function collapse(t: Tcb, segment: TxSegment, room: number): void {
     segment.flags |= next.flags
     segment.sacked |= next.sacked & EVER_RETRANS
     segment.endOfRecord = next.endOfRecord
+    if (next.stampFlags !== 0) {
+      segment.stampFlags |= next.stampFlags
+      segment.stampSeq = next.stampSeq
+    }
     const lost = (next.sacked & LOST) !== 0
     t.packetsOut -= next.pcount
     if (lost) t.lostOut -= next.pcount
@@ -32,8 +36,24 @@ function collapse(t: Tcb, segment: TxSegment, room: number): void {
   }
 }
 
-/** Sends up to `most` pieces of `segment` again; true if it left this host. */
+/** Sends up to `most` pieces of `segment` again and counts them as in flight; true if it left this host. */
 export function retransmitSegment(t: Tcb, segment: TxSegment, most = 1): boolean {
+  const lastTime = segment.txTime
+  const sent = resend(t, segment, most)
+  if (sent && (segment.sacked & RETRANS) === 0) {
+    segment.sacked |= RETRANS
+    t.retransOut += segment.pcount
+  }
+  // The time of the first attempt counts, also of one that failed; of a SYN, when it first left (tcp_connect).
+  const r = recoveryOf(t)
+  if (r.retransStamp === 0) r.retransStamp = ((segment.flags & SYN) !== 0 ? Math.floor(lastTime / 1000) | 0 : t.tcp.nowMs()) || 1
+  if (r.undoRetrans < 0) r.undoRetrans = 0
+  r.undoRetrans += segment.pcount
+  return sent
+}
+
+/** Sends up to `most` pieces again without counting them (__tcp_retransmit_skb): all that a tail loss probe does. */
+export function resend(t: Tcb, segment: TxSegment, most: number): boolean {
   if (before(segment.seq, t.snd.una) && segment.bytes > 0) {
     if (!before(t.snd.una, segment.endSeq)) return false
     const gone = trimAcked(t, segment, t.snd.mss)
@@ -59,7 +79,6 @@ export function retransmitSegment(t: Tcb, segment: TxSegment, most = 1): boolean
     collapse(t, segment, Math.min(mss, room))
   }
   if (segment.txTime > 0) segment.sacked |= EVER_RETRANS
-  const lastTime = segment.txTime
   const sent = transmit(t, segment, mss)
   if (sent) sentNow(t, segment)
   const counters = t.stack.counters
@@ -68,15 +87,6 @@ export function retransmitSegment(t: Tcb, segment: TxSegment, most = 1): boolean
   t.totalRetrans += segment.pcount
   t.stack.trace.tcpRetransmit?.(t, segment.seq, segment.bytes, 'loss')
   if (!sent) counters.TcpExtTCPRetransFail++
-  else if ((segment.sacked & RETRANS) === 0) {
-    segment.sacked |= RETRANS
-    t.retransOut += segment.pcount
-  }
-  // The time of the first attempt counts, also of one that failed; of a SYN, when it first left (tcp_connect).
-  const r = recoveryOf(t)
-  if (r.retransStamp === 0) r.retransStamp = ((segment.flags & SYN) !== 0 ? Math.floor(lastTime / 1000) | 0 : t.tcp.nowMs()) || 1
-  if (r.undoRetrans < 0) r.undoRetrans = 0
-  r.undoRetrans += segment.pcount
   return sent
 }
 

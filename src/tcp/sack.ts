@@ -6,7 +6,7 @@ import { rackAdvance, recoveryOf } from './rack.ts'
 import { after, before } from './seq.ts'
 import type { RecoveryVars, Tcb } from './tcb.ts'
 import { leaveTimed, splitSegment } from './tx-queue.ts'
-import { LOST, RETRANS, SACKED, type TxSegment } from './tx-segment.ts'
+import { EVER_RETRANS, LOST, RETRANS, SACKED, type TxSegment } from './tx-segment.ts'
 
 /** What one pass over the queue found; one a host, reused. */
 export class SackState {
@@ -51,7 +51,7 @@ function isValidBlock(t: Tcb, r: RecoveryVars, dsack: boolean, left: number, rig
 
 /** Tags one segment (tcp_sacktag_one). */
 function tagOne(t: Tcb, r: RecoveryVars, s: TxSegment, dsack: boolean, state: SackState): void {
-  if (dsack && (s.sacked & RETRANS) !== 0) {
+  if (dsack && (s.sacked & (RETRANS | EVER_RETRANS)) !== 0) {
     if (r.hasUndo && r.undoRetrans > 0 && after(s.endSeq, r.undoMarker)) r.undoRetrans = Math.max(0, r.undoRetrans - s.pcount)
     if ((s.sacked & SACKED) !== 0 && before(s.seq, state.reord)) state.reord = s.seq
   }
@@ -65,11 +65,13 @@ function tagOne(t: Tcb, r: RecoveryVars, s: TxSegment, dsack: boolean, state: Sa
         t.retransOut -= s.pcount
       }
     } else {
-      const highest = r.highestSack === null ? t.snd.una : r.highestSack.endSeq
-      if (before(s.seq, highest) && before(s.seq, state.reord)) state.reord = s.seq
-      if (!after(s.endSeq, r.highSeq)) state.flags |= F.ORIG_SACK_ACKED
-      if (state.firstTime === 0) state.firstTime = s.txTime
-      state.lastTime = s.txTime
+      if ((s.sacked & EVER_RETRANS) === 0) {
+        const highest = r.highestSack === null ? t.snd.una : r.highestSack.endSeq
+        if (before(s.seq, highest) && before(s.seq, state.reord)) state.reord = s.seq
+        if (!after(s.endSeq, r.highSeq)) state.flags |= F.ORIG_SACK_ACKED
+        if (state.firstTime === 0) state.firstTime = s.txTime
+        state.lastTime = s.txTime
+      }
       if ((s.sacked & LOST) !== 0) {
         s.sacked &= ~LOST
         t.lostOut -= s.pcount

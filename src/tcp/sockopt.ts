@@ -8,7 +8,7 @@ import { delayAck } from './delack.ts'
 import { inPingpong } from './quick-ack.ts'
 import { NAGLE_PUSH, nagleMode, pushPending } from './output.ts'
 import { currentMss } from './mss.ts'
-import { ACK_SCHED, OPT_CORK, OPT_NODELAY, type Tcb } from './tcb.ts'
+import { ACK_SCHED, OPT_CORK, OPT_INQ, OPT_NODELAY, type Tcb } from './tcb.ts'
 import { sendAck } from './transmit.ts'
 
 export const SOL_TCP = 6
@@ -26,6 +26,7 @@ export const TCP_QUICKACK = 12
 export const TCP_CONGESTION = 13
 export const TCP_USER_TIMEOUT = 18
 export const TCP_NOTSENT_LOWAT = 25
+export const TCP_INQ = 36
 export const TCP_FASTOPEN = 23
 export const TCP_FASTOPEN_CONNECT = 30
 export const TCP_FASTOPEN_KEY = 33
@@ -160,6 +161,15 @@ const isIdle = (t: Tcb): boolean => t.state === TCP_CLOSE || t.state === TCP_LIS
 
 function fastOpenRow(name: number): Row | undefined {
   switch (name) {
+    case TCP_INQ:
+      return {
+        get: (t) => ((t.opt & OPT_INQ) !== 0 ? 1 : 0),
+        set(t, value): number {
+          if (value < 0 || value > 1) return -EINVAL
+          t.opt = value === 1 ? t.opt | OPT_INQ : t.opt & ~OPT_INQ
+          return 0
+        },
+      }
     case TCP_FASTOPEN:
       return {
         get: (t) => t.fastOpen?.queueMost ?? 0,

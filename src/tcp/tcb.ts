@@ -15,6 +15,7 @@ import type { Tcp } from './tcp.ts'
 import type { TcbTimer } from './timer.ts'
 import type { TcbStats } from './stats.ts'
 import type { TxSegment } from './tx-segment.ts'
+import { setStamping, type TxStamps } from './tx-timestamp.ts'
 
 /** Congestion states (tcp_ca_state). */
 export const CA_OPEN = 0
@@ -46,6 +47,8 @@ export const OPT_NOSPACE = 1024
 /** Fast Open: data of the SYN was acknowledged or accepted (syn_data_acked); accepted by it before the handshake's end. */
 export const OPT_SYN_DATA = 2048
 export const OPT_TFO_CHILD = 4096
+/** TCP_INQ: recvmsg tells what is left to read. */
+export const OPT_INQ = 8192
 
 /** Bits of `Tcb.ackPending` (inet_csk ack.pending). */
 export const ACK_SCHED = 1
@@ -255,6 +258,8 @@ export class Tcb extends Sock {
   /** A listener's queues; the next in the accept queue that holds this one. */
   queue: AcceptQueue | null = null
   nextAccept: Tcb | null = null
+  /** Time stamps of what it sends, if asked for. */
+  stamps: TxStamps | null = null
   /** Fast Open, for sockets that use it. */
   fastOpen: FastOpenState | null = null
   /** Counts and chronographs, made when it first carries something. */
@@ -355,6 +360,12 @@ export class Tcb extends Sock {
   }
   override getOption(level: number, name: number, result: OptionResult): number {
     return this.tcp.options.get(this, level, name, result)
+  }
+  override setStamping(flags: number): number {
+    return setStamping(this, flags)
+  }
+  override getStamping(): number {
+    return this.stamps?.flags ?? 0
   }
   override ioctl(request: number): number {
     return this.tcp.user.ioctl(this, request)

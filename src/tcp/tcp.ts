@@ -37,7 +37,7 @@ import { Tcb, Tuning } from './tcb.ts'
 import { TcpOptions } from './sockopt.ts'
 import { keepIdle, startKeep, stopKeep } from './timer.ts'
 import { timerFired } from './timeouts.ts'
-import { TimeWait, timeWaitInput, TW_SYN } from './timewait.ts'
+import { TimeWait, TimeWaitList, timeWaitInput, TW_SYN } from './timewait.ts'
 import { sendDetached } from './transmit.ts'
 import { TxSegmentPool } from './tx-segment.ts'
 import { TcpUser } from './user.ts'
@@ -91,6 +91,7 @@ export class Tcp implements Transport {
   /** Present time, set on every entry into TCP. */
   now: Micros = 0
   timeWaits = 0
+  readonly timeWaitList: TimeWaitList
   readonly metrics: TcpMetrics = new TcpMetrics()
   /** The sequence number a TIME-WAIT wants its successor to start with. */
   timeWaitIsn = 0
@@ -104,6 +105,7 @@ export class Tcp implements Transport {
     this.hash = new HalfSipHash(stack.random)
     this.table = new ConnectionTable<Connection>(this.hash)
     this.sockets = new SocketSet(this.table)
+    this.timeWaitList = new TimeWaitList(stack.clock)
     this.ports = new PortTable(stack.sysctl, stack.random, tcpConflict)
     this.user = new TcpUser(this)
     stack.ipv4.register(IPPROTO_TCP, this)

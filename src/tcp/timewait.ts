@@ -2,7 +2,7 @@
  * TIME-WAIT (RFC 9293 §3.3.2, §3.6.1): what must be remembered of a connection after its end, in a record far smaller than
  * a control block; and FIN-WAIT-2 without an owner, kept the same way (Linux inet_timewait_sock, tcp_minisocks.c).
  */
-import { Timer } from '../sys/clock.ts'
+import { type Clock, type Micros, Timer } from '../sys/clock.ts'
 import type { Packet } from '../buf/packet.ts'
 import { ACK, RST, SYN } from '../wire/tcp.ts'
 import { TCP_CLOSE, TCP_FIN_WAIT2, TCP_TIME_WAIT } from '../sock/sock.ts'
@@ -19,7 +19,7 @@ import { receiveWindow } from './window.ts'
 /** TCP_TIMEWAIT_LEN: 60 s, twice Linux's MSL of 30 s. */
 export const TIMEWAIT_LEN = 60000000
 
-export class TimeWait extends Timer implements PortUser {
+export class TimeWait implements PortUser {
   readonly tcp: Tcp
   localAddress: number
   localPort: number
@@ -45,9 +45,12 @@ export class TimeWait extends Timer implements PortUser {
   portBucket: PortBucket | null = null
   portNext: PortUser | null = null
   portPrevious: PortUser | null = null
+  /** Kept by `TimeWaitList`. */
+  deadline: Micros = Infinity
+  earlier: TimeWait | null = null
+  later: TimeWait | null = null
 
   constructor(t: Tcb, substate: number) {
-    super()
     this.tcp = t.tcp
     this.localAddress = t.localAddress
     this.localPort = t.localPort
@@ -68,20 +71,74 @@ export class TimeWait extends Timer implements PortUser {
     this.tos = t.tos
   }
 
-  override fire(): void {
+  /** Its time is over. */
+  expire(): void {
     this.tcp.stack.trace.tcpTimer?.(this, 'timewait', this.tcp.stack.name)
     this.tcp.counters.TcpExtTW++
     this.kill()
   }
 
+  /** Lives `duration` microseconds from now on. */
+  restart(duration: Micros): void {
+    this.tcp.timeWaitList.start(this, this.tcp.clock.now() + duration)
+  }
+
   /** Forgets the connection. */
   kill(): void {
     const tcp = this.tcp
-    tcp.clock.remove(this)
+    tcp.timeWaitList.remove(this)
     tcp.table.delete(this.localAddress, this.remoteAddress, (this.localPort << 16) | this.remotePort, this)
     tcp.ports.release(this)
     tcp.timeWaits--
     tcp.stack.trace.tcpState?.(this, this.substate, TCP_CLOSE, tcp.stack.name)
+  }
+}
+
+/**
+ * All TIME-WAITs of a host by their end, one timer for the first. Nearly all live 60 s from their start, so a new one goes to
+ * the end of the list at once; a heap of a hundred thousand would cost every other timer.
+ */
+export class TimeWaitList extends Timer {
+  readonly #clock: Clock
+  #first: TimeWait | null = null
+  #last: TimeWait | null = null
+
+  constructor(clock: Clock) {
+    super()
+    this.#clock = clock
+  }
+
+  /** Puts `tw` where its deadline belongs, out of where it was. */
+  start(tw: TimeWait, deadline: Micros): void {
+    this.remove(tw)
+    tw.deadline = deadline
+    let before = this.#last
+    while (before !== null && before.deadline > deadline) before = before.earlier
+    tw.earlier = before
+    tw.later = before === null ? this.#first : before.later
+    if (tw.later === null) this.#last = tw
+    else tw.later.earlier = tw
+    if (before === null) {
+      this.#first = tw
+      this.#clock.start(this, deadline)
+    } else before.later = tw
+  }
+
+  /** Takes `tw` out, if it is in. */
+  remove(tw: TimeWait): void {
+    if (tw.deadline === Infinity) return
+    tw.deadline = Infinity
+    if (tw.earlier === null) this.#first = tw.later
+    else tw.earlier.later = tw.later
+    if (tw.later === null) this.#last = tw.earlier
+    else tw.later.earlier = tw.earlier
+    tw.earlier = tw.later = null
+    if (this.#first === null) this.#clock.remove(this)
+  }
+
+  override fire(now: Micros): void {
+    while (this.#first !== null && this.#first.deadline <= now) this.#first.expire()
+    if (this.#first !== null) this.#clock.start(this, this.#first.deadline)
   }
 }
 
@@ -102,7 +159,7 @@ export function enterTimeWait(t: Tcb, substate: number, timeout: number): void {
   tcp.table.set(t.localAddress, t.remoteAddress, (t.localPort << 16) | t.remotePort, tw)
   t.hashed = false
   tcp.sockets.loose.add(t)
-  tcp.clock.start(tw, tcp.clock.now() + (timeout > 0 && substate === TCP_FIN_WAIT2 ? timeout : TIMEWAIT_LEN))
+  tw.restart(timeout > 0 && substate === TCP_FIN_WAIT2 ? timeout : TIMEWAIT_LEN)
   // The owner's descriptor sees a closed connection with everything still to read.
   if (t.state !== substate) t.stack.trace.tcpState?.(t, t.state, substate, t.stack.name)
   t.state = substate
@@ -143,7 +200,7 @@ export function timeWaitInput(tw: TimeWait, g: Segment, _packet: Packet): number
       if (tcp.stack.sysctl.tcp_rfc1337 === 0) tw.kill()
       return TW_DONE
     }
-    tcp.clock.start(tw, tcp.clock.now() + TIMEWAIT_LEN)
+    tw.restart(TIMEWAIT_LEN)
     remember(tw, g)
     return TW_DONE
   }
@@ -158,7 +215,7 @@ export function timeWaitInput(tw: TimeWait, g: Segment, _packet: Packet): number
   if (pawsReject) tcp.counters.TcpExtPAWSTimewait++
   if ((g.flags & RST) === 0) {
     // A FIN sent again restarts the 2 MSL (RFC 9293 §3.10.7.4).
-    if (pawsReject || (g.flags & ACK) !== 0) tcp.clock.start(tw, tcp.clock.now() + TIMEWAIT_LEN)
+    if (pawsReject || (g.flags & ACK) !== 0) tw.restart(TIMEWAIT_LEN)
     answer(tw, g, 'TcpExtTCPACKSkippedTimeWait')
   }
   return TW_DONE
@@ -197,7 +254,7 @@ function finWait2Input(tw: TimeWait, g: Segment, pawsReject: boolean): number {
   tw.rcvNxt = g.endSeq
   remember(tw, g)
   tcp.stack.trace.tcpState?.(tw, TCP_FIN_WAIT2, TCP_TIME_WAIT, tcp.stack.name)
-  tcp.clock.start(tw, tcp.clock.now() + TIMEWAIT_LEN)
+  tw.restart(TIMEWAIT_LEN)
   reply(tw, ACK)
   return TW_DONE
 }

@@ -105,6 +105,11 @@ export function splitSegment(t: Tcb, segment: TxSegment, length: number, mss: nu
   segment.flags &= ~(FIN | PSH)
   rest.sacked = segment.sacked
   rest.txTime = segment.txTime
+  if (segment.stampFlags !== 0 && !before(segment.stampSeq, rest.seq)) {
+    rest.stampFlags = segment.stampFlags
+    rest.stampSeq = segment.stampSeq
+    segment.stampFlags = 0
+  }
   rest.endOfRecord = segment.endOfRecord
   segment.endOfRecord = false
   rest.next = segment.next

@@ -31,6 +31,9 @@ export class TxSegment {
   pcount = 0
   /** When it was last sent, in microseconds; 0 before. */
   txTime = 0
+  /** Time stamps wanted of the byte `stampSeq` (SOF_ bits). */
+  stampFlags = 0
+  stampSeq: Seq = 0
   /** A message ends here: nothing may be appended (MSG_EOR). */
   endOfRecord = false
   /** Neighbours in the transmit queue. */
@@ -159,6 +162,7 @@ export class TxSegment {
     this.sacked = 0
     this.pcount = 0
     this.txTime = 0
+    this.stampFlags = 0
     this.endOfRecord = false
     this.next = this.previous = this.laterSent = this.earlierSent = null
     this.timed = false

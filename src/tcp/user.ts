@@ -33,6 +33,7 @@ import { startKeep } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN, TimeWait } from './timewait.ts'
 import { sendActiveReset } from './transmit.ts'
 import { appendSegment } from './tx-queue.ts'
+import { markStamp } from './tx-timestamp.ts'
 import { receiveWindow } from './window.ts'
 
 const MSG_OOB = 1
@@ -267,6 +268,7 @@ export class TcpUser {
   /** The end of a send call (tcp_push). */
   #push(t: Tcb, flags: number, mss: number): void {
     const tail = t.txTail
+    if (tail !== null && t.stamps !== null) markStamp(t, tail)
     if (tail === null || t.sendHead === null) return
     const more = (flags & MSG_MORE) !== 0
     if (!more || diff(t.snd.writeSeq, t.lastPushed) > t.snd.maxWnd >> 1) {
@@ -392,7 +394,7 @@ export class TcpUser {
       } else mask |= POLLOUT | POLLWRNORM
       if ((t.urgData & URG_VALID) !== 0) mask |= POLLPRI
     }
-    if (t.error !== 0) mask |= POLLERR
+    if (t.error !== 0 || (t.stamps !== null && t.stamps.queue.length > 0)) mask |= POLLERR
     return mask
   }
 

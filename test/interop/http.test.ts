@@ -60,6 +60,8 @@ describe('HTTP with curl over TAP', { skip }, () => {
     const serving = await lab.serve('--http', '80', '--root', root, ...args)
     try {
       await body()
+    } catch (error) {
+      throw new Error(`${(error as Error).message}; our end: ${serving.stderr.slice(0, 2000)}`, { cause: error })
     } finally {
       serving.child.kill('SIGTERM')
     }
