@@ -159,8 +159,9 @@ export function completeChecksum(packet: Packet): void {
   const at = packet.l4 + packet.csumOffset
   if (packet.l4 < packet.start || at + 2 > packet.end) return
   packet.unshare()
-  // A computed zero is stored as all ones: the same number, and to UDP the only way to write it (RFC 768).
-  put16(packet.bytes, at, checksum.finish(sumPacket(packet, packet.l4, 0)) || 0xffff)
+  const sum = checksum.finish(sumPacket(packet, packet.l4, 0))
+  // UDP writes a computed zero as all ones (RFC 768); in TCP analysers call that wrong, though it is the same number.
+  put16(packet.bytes, at, sum === 0 && packet.csumOffset === UDP_CHECKSUM ? 0xffff : sum)
 }
 
 /** Copies the slices behind the linear part, for links and programs that want one piece. */

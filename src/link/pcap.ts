@@ -87,7 +87,9 @@ export function wireBytes(packet: Packet): Uint8Array {
   if (packet.csum !== CSUM_PARTIAL) return bytes
   const l4 = packet.l4 - packet.start
   const at = l4 + packet.csumOffset
-  if (l4 >= 0 && at + 2 <= bytes.length) put16(bytes, at, finish(sumBytes(bytes, l4, bytes.length - l4, 0)) || 0xffff)
+  if (l4 < 0 || at + 2 > bytes.length) return bytes
+  const sum = finish(sumBytes(bytes, l4, bytes.length - l4, 0))
+  put16(bytes, at, sum === 0 && packet.csumOffset === UDP_CHECKSUM ? 0xffff : sum)
   return bytes
 }
 

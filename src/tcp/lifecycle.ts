@@ -17,10 +17,7 @@ export function setState(t: Tcb, state: number): void {
   if (old === state) return
   const counters = t.stack.counters
   const wasHashed = t.hashed
-  if (state === TCP_ESTABLISHED) {
-    counters.TcpCurrEstab++
-    t.closedRead = true
-  }
+  if (state === TCP_ESTABLISHED) counters.TcpCurrEstab++
   if (state === TCP_CLOSE) {
     releaseRequest(t)
     if (old === TCP_CLOSE_WAIT || old === TCP_ESTABLISHED) counters.TcpEstabResets++

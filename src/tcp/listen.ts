@@ -444,7 +444,6 @@ function makeChild(r: Request): Tcb {
   t.tsOffset = r.tsOffset
   t.setFlag(SF_DEAD, false)
   t.state = TCP_ESTABLISHED
-  t.closedRead = true
   t.lastPushed = t.snd.writeSeq
   tcp.ports.inherit(t, listener)
   tcp.hashIn(t)

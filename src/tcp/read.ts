@@ -27,10 +27,12 @@ export function read(t: Tcb, bytes: Uint8Array, offset: number, length: number, 
   const copied = copyOut(t, bytes, offset, length, flags)
   if ((t.opt & OPT_INQ) !== 0) tellInq(t, message)
   if (copied > 0) return copied
+  // A received FIN (SOCK_DONE) is the end before any error is.
+  if (t.closedRead) return 0
   if (t.error !== 0) return -t.takeError()
   if ((t.shutdownMask & RCV_SHUTDOWN) !== 0) return 0
-  if (t.state === TCP_CLOSE) return t.closedRead ? 0 : -ENOTCONN
-  return length === 0 ? 0 : -EAGAIN
+  if (t.state === TCP_CLOSE) return -ENOTCONN
+  return -EAGAIN
 }
 
 /** TCP_INQ: the bytes left to read as a control message; 1 at the end, so that the program reads on (tcp_inq_hint). */

@@ -117,6 +117,7 @@ function makeRoom(t: Tcb, memory: number): boolean {
 export function acceptFin(t: Tcb): void {
   t.ackPending |= ACK_SCHED
   t.shutdownMask |= RCV_SHUTDOWN
+  t.closedRead = true
   switch (t.state) {
     case TCP_SYN_RECV:
     case TCP_ESTABLISHED:

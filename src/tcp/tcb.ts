@@ -296,7 +296,7 @@ export class Tcb extends Sock {
   set hasOowAck(on: boolean) {
     this.bits = on ? this.bits | 4 : this.bits & ~4
   }
-  /** It was connected once, so a read after its end gives 0 (SOCK_DONE). */
+  /** The peer's FIN came: a read at the end gives 0 before any error (SOCK_DONE). */
   get closedRead(): boolean {
     return (this.bits & 8) !== 0
   }

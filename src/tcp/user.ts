@@ -7,6 +7,7 @@ import {
   EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, ECONNABORTED, ECONNRESET, EINVAL, EISCONN, ENETUNREACH, ENOTCONN, EPIPE,
 } from '../sys/errno.ts'
 import { AF_INET, AF_UNSPEC, type SockAddr } from '../sock/address.ts'
+import { inetBind, inetGetName } from '../sock/inet.ts'
 import {
   type Message, RCV_SHUTDOWN, SEND_SHUTDOWN, SF_BINDADDR_LOCK, SF_BINDPORT_LOCK, SF_DEAD, SF_LINGER, SHUTDOWN_MASK, type Sock,
   TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
@@ -54,17 +55,7 @@ export class TcpUser {
 
   /** bind(2): EINVAL if bound already, EADDRNOTAVAIL for an address of somebody else, EADDRINUSE. */
   bind(t: Tcb, address: SockAddr): number {
-    if (address.family !== AF_INET && !(address.family === AF_UNSPEC && address.address === 0)) return -EAFNOSUPPORT
-    if (t.state !== TCP_CLOSE || t.localPort !== 0) return -EINVAL
-    if (address.address !== 0 && !t.stack.ipv4.isLocal(address.address)) return -EADDRNOTAVAIL
-    const result = this.#tcp.ports.bind(t, address.address, address.port)
-    if (result < 0) {
-      t.localAddress = 0
-      return result
-    }
-    if (address.address !== 0) t.setFlag(SF_BINDADDR_LOCK, true)
-    if (address.port !== 0) t.setFlag(SF_BINDPORT_LOCK, true)
-    return 0
+    return inetBind(t, address, this.#tcp.ports)
   }
 
   /** listen(2): from CLOSED, or again with another backlog (inet_listen). */
@@ -175,28 +166,18 @@ export class TcpUser {
     connectionDone(t)
     releaseQueues(t)
     if (!t.isFlag(SF_BINDADDR_LOCK)) t.localAddress = 0
-    if (!t.isFlag(SF_BINDPORT_LOCK)) t.localPort = 0
     t.remoteAddress = t.remotePort = 0
     t.shutdownMask = 0
+    t.closedRead = false
     t.opt &= ~(OPT_CONNECTING | OPT_FIN_QUEUED)
     t.srtt = 0
-    t.snd.writeSeq = add(t.snd.writeSeq, 65535 + 2)
+    t.snd.writeSeq = add(t.snd.writeSeq, t.snd.maxWnd + 2)
     t.snd.iss = 0
-    t.error = 0
     return 0
   }
 
   getName(t: Tcb, peer: boolean, into: SockAddr): number {
-    into.family = AF_INET
-    if (peer) {
-      if (t.remotePort === 0 || t.state === TCP_CLOSE || t.state === TCP_SYN_SENT || t.state === TCP_LISTEN) return -ENOTCONN
-      into.address = t.remoteAddress
-      into.port = t.remotePort
-      return 0
-    }
-    into.address = t.localAddress
-    into.port = t.localPort
-    return 0
+    return inetGetName(t, peer, into)
   }
 
   /** SEND (tcp_sendmsg_locked): takes what fits the send buffer. */
