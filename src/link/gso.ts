@@ -161,7 +161,7 @@ export function completeChecksum(packet: Packet): void {
   packet.unshare()
   const sum = checksum.finish(sumPacket(packet, packet.l4, 0))
   // UDP writes a computed zero as all ones (RFC 768); in TCP analysers call that wrong, though it is the same number.
-  put16(packet.bytes, at, sum === 0 && packet.csumOffset === UDP_CHECKSUM ? 0xffff : sum)
+  put16(packet.bytes, at, sum === 0 && packet.csumOffset === UDP_CSUM_OFFSET ? 0xffff : sum)
 }
 
 /** Copies the slices behind the linear part, for links and programs that want one piece. */

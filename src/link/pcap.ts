@@ -9,6 +9,7 @@ import { CSUM_PARTIAL, type Packet } from '../buf/packet.ts'
 import type { Clock } from '../sys/clock.ts'
 import { put16 } from '../wire/bytes.ts'
 import { finish, sumBytes } from '../wire/checksum.ts'
+import { UDP_CSUM_OFFSET } from './gso.ts'
 import type { Medium } from './link.ts'
 
 /** LINKTYPE_ETHERNET and LINKTYPE_RAW (an IP header): tcpdump.org/linktypes.html. */
@@ -89,7 +90,7 @@ export function wireBytes(packet: Packet): Uint8Array {
   const at = l4 + packet.csumOffset
   if (l4 < 0 || at + 2 > bytes.length) return bytes
   const sum = finish(sumBytes(bytes, l4, bytes.length - l4, 0))
-  put16(bytes, at, sum === 0 && packet.csumOffset === UDP_CHECKSUM ? 0xffff : sum)
+  put16(bytes, at, sum === 0 && packet.csumOffset === UDP_CSUM_OFFSET ? 0xffff : sum)
   return bytes
 }
 

@@ -86,7 +86,8 @@ export class RealClock extends Clock {
   /** Brings `#run` about: in a microtask while the event loop had its turn not long ago, else in a macrotask. */
   #schedule(): void {
     this.#scheduled = true
-    if (this.now() - this.#turnAt < SLICE) queueMicrotask(this.#pump)
+    // The last reading will do: `#run` takes a new one.
+    if (this.#cached - this.#turnAt < SLICE) queueMicrotask(this.#pump)
     else macrotask(this.#pumpInTurn)
   }
 

@@ -7,16 +7,16 @@ import { diff } from './seq.ts'
 import { addQuickAcks, DELACK_MAX, DELACK_MIN, inPingpong, inQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 import { startTimer, TIMER_DELACK } from './timer.ts'
 import { sendAck } from './transmit.ts'
-import { growWindow, measureRttByWindow, offerableWindow } from './window.ts'
+import { growWindow, measureRttByWindow, noteDensity, offerableWindow } from './window.ts'
 
-/** Estimates the peer's segment size from what it sends (tcp_measure_rcv_mss). */
-function measureReceiveMss(t: Tcb, length: number): void {
+/** Estimates the peer's segment size from what it sends (tcp_measure_rcv_mss). `all` is the packet, several segments perhaps. */
+export function measureReceiveMss(t: Tcb, length: number, all: number, memory: number): void {
   const rcv = t.rcv
   const last = rcv.lastSegmentSize
   rcv.lastSegmentSize = 0
   if (length >= rcv.mss) {
+    if (length !== rcv.mss) noteDensity(t, all, memory)
     rcv.mss = Math.min(length, rcv.advMss)
-    if (length >= rcv.advMss) rcv.mss = rcv.advMss
     return
   }
   // A smaller size counts when it comes twice running, and only if it could be a full segment.
@@ -34,7 +34,7 @@ function measureReceiveMss(t: Tcb, length: number): void {
 /** In-order data came: schedules the acknowledgement and adapts its delay (tcp_event_data_recv). */
 export function dataReceived(t: Tcb, segmentLength: number, length: number, memory: number): void {
   t.ackPending |= ACK_SCHED
-  measureReceiveMss(t, segmentLength)
+  measureReceiveMss(t, segmentLength, length, memory)
   measureRttByWindow(t, t.tcp.now)
   const now = t.tcp.nowMs()
   if (t.ato === 0) {

@@ -145,7 +145,7 @@ export function fillTcpInfo(t: Tcb, info: TcpInfo): void {
   info.tcpi_advmss = rcv.advMss
   info.tcpi_reordering = t.reordering
   info.tcpi_rcv_rtt = rcv.rttUs >> 3
-  info.tcpi_rcv_space = rcv.spaceBytes > 0 ? rcv.spaceBytes : Math.min(rcv.wnd, windowFromSpace(t.rcvbuf))
+  info.tcpi_rcv_space = rcv.spaceBytes > 0 ? rcv.spaceBytes : Math.min(rcv.wnd, windowFromSpace(t, t.rcvbuf))
   info.tcpi_total_retrans = t.totalRetrans
   info.tcpi_pacing_rate = pacingRate(t)
   info.tcpi_notsent_bytes = Math.max(0, diff(snd.writeSeq, snd.nxt))

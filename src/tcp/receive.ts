@@ -6,17 +6,17 @@ import {
   TCP_SYN_RECV, TCP_TIME_WAIT,
 } from '../sock/sock.ts'
 import { POLLIN, POLLPRI, POLLRDBAND, POLLRDHUP, POLLRDNORM } from '../sock/wait-queue.ts'
-import { dataReceived } from './delack.ts'
+import { dataReceived, measureReceiveMss } from './delack.ts'
 import { setDsack } from './dsack.ts'
 import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 import { setState, WAKE_ALL } from './lifecycle.ts'
 import { deliverOutOfOrder, queueInOrder, queueOutOfOrder, sackAdvanced, trimFrontTo } from './receive-queue.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
-import { ACK_NOW, ACK_SCHED, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { ACK_NOW, ACK_SCHED, OPT_SACK, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { enterTimeWait } from './timewait.ts'
 import { sendAck } from './transmit.ts'
-import { receiveWindow, truesize } from './window.ts'
+import { growWindow, receiveWindow, truesize } from './window.ts'
 
 /** Bits of `Tcb.urgData`: a byte is announced, and it is here. */
 export const URG_NOTYET = 0x200
@@ -73,7 +73,12 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
     queueAndAck(t, g, packet)
     return
   }
+  const length = packet.length
+  const memory = truesize(packet)
+  if (length > 0) measureReceiveMss(t, g.gsoSegments > 1 ? Math.ceil(length / g.gsoSegments) : length, length, memory)
   t.ackPending |= ACK_SCHED
+  // Without SACK the window must not move, so that duplicate ACKs are seen as such (tcp_data_queue_ofo).
+  if ((t.opt & OPT_SACK) !== 0) growWindow(t, length, memory)
   queueOutOfOrder(t, packet)
   t.ackPending |= ACK_NOW
 }

@@ -2,6 +2,7 @@
  * Loss recovery: the states Open, Disorder, CWR, Recovery, Loss; when to enter, what to send, when it was all a mistake
  * (RFC 5681, 6582, 6675, 6937, 8985, 5682, 3522, 3708 as Linux's tcp_fastretrans_alert puts them together).
  */
+import { TCP_SYN_SENT } from '../sock/sock.ts'
 import * as F from './ack-flags.ts'
 import { enterCwr, initReduction, setCaState } from './cwr.ts'
 import { currentMss } from './mss.ts'
@@ -363,7 +364,7 @@ export function retransmitUncongested(t: Tcb): void {
 
 /** Sends what recovery asked for (tcp_xmit_recovery). */
 export function transmitRecovery(t: Tcb, rexmit: number): void {
-  if (rexmit === REXMIT_NONE) return
+  if (rexmit === REXMIT_NONE || t.state === TCP_SYN_SENT) return
   if (rexmit === REXMIT_NEW) {
     const r = recoveryOf(t)
     writeXmit(t, currentMss(t), nagleMode(t) | 2, false, false)

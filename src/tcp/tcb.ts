@@ -112,6 +112,8 @@ export class RcvVars {
   rttTime = 0
   rttStarted = false
   lastSegmentSize = 0
+  /** Payload in 256 bytes of buffer memory (scaling_ratio). */
+  ratio = 128
 }
 
 /** Loss recovery's variables beside the counters: made when a connection first needs them. */

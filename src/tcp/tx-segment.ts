@@ -15,7 +15,7 @@ export const TAGBITS = 7
 /** Most slices of memory in one segment: one less than a packet can carry, since headers may need one. */
 export const MAX_SLICES = 16
 /** What an entry costs beside its bytes, charged to the send buffer (the size of Linux's sk_buff with its shared info). */
-export const TX_OVERHEAD = 512
+export const TX_OVERHEAD = 896
 /** Free entries kept for reuse. */
 const FREE_LIMIT = 4096
 

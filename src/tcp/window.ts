@@ -11,15 +11,31 @@ import { OPT_WSCALE, type Tcb } from './tcb.ts'
 export const RX_OVERHEAD = 576
 
 /** What queueing `packet` costs of the receive buffer. */
-export const truesize = (packet: Packet): number => packet.length + RX_OVERHEAD
+export const truesize = (packet: Packet): number => bufferCost(packet.length)
 
-/** Usable window in `space` bytes of buffer: half, as Linux's scaling_ratio starts (tcp_win_from_space). */
-export const windowFromSpace = (space: number): number => space >> 1
-export const spaceFromWindow = (window: number): number => window * 2
+/** Bytes of memory that Linux takes for a received packet with `length` bytes of payload (tun_alloc_skb, __alloc_skb). */
+function bufferCost(length: number): number {
+  const frame = length + RX_HEADERS
+  if (frame >= 4096) return SKB_LEAST + ((frame + 4095) & ~4095)
+  const need = ((frame + 63) & ~63) + 320
+  if (need <= 640) return SKB_LEAST
+  return SKB_SIZE + 2 ** Math.ceil(Math.log2(need))
+}
+
+/** Headroom and headers in a buffer; struct sk_buff; and that with the smallest head. */
+const RX_HEADERS = 104
+const SKB_SIZE = 256
+const SKB_LEAST = 896
+/** TCP_RMEM_TO_WIN_SCALE: the ratio of payload to memory is kept in 256ths; a half to begin with. */
+export const INITIAL_RATIO = 128
+
+/** Usable window in `space` bytes of buffer, by how dense the data comes (tcp_win_from_space). */
+export const windowFromSpace = (t: Tcb, space: number): number => Math.floor((space * t.rcv.ratio) / 256)
+export const spaceFromWindow = (t: Tcb, window: number): number => Math.floor((window * 256) / t.rcv.ratio)
 
 /** Free buffer in window bytes (tcp_space) and all of it (tcp_full_space). */
-export const freeSpace = (t: Tcb): number => windowFromSpace(t.rcvbuf - t.rmemAlloc)
-export const fullSpace = (t: Tcb): number => windowFromSpace(t.rcvbuf)
+export const freeSpace = (t: Tcb): number => windowFromSpace(t, t.rcvbuf - t.rmemAlloc)
+export const fullSpace = (t: Tcb): number => windowFromSpace(t, t.rcvbuf)
 
 /** What the peer may still send by our last advertisement (tcp_receive_window). */
 export function receiveWindow(t: Tcb): number {
@@ -101,10 +117,10 @@ export function growWindow(t: Tcb, length: number, memory: number): void {
   const room = Math.min(rcv.windowClamp, freeSpace(t)) - rcv.ssthresh
   if (room <= 0) return
   let increment = 0
-  if (windowFromSpace(memory) <= length) increment = 2 * rcv.advMss
+  if (windowFromSpace(t, memory) <= length) increment = 2 * rcv.advMss
   else {
-    let cost = windowFromSpace(memory) >> 1
-    let window = windowFromSpace(t.stack.sysctl.tcp_rmem[2] as number) >> 1
+    let cost = windowFromSpace(t, memory) >> 1
+    let window = windowFromSpace(t, t.stack.sysctl.tcp_rmem[2] as number) >> 1
     while (rcv.ssthresh <= window) {
       if (cost <= length) {
         increment = 2 * rcv.mss
@@ -114,8 +130,27 @@ export function growWindow(t: Tcb, length: number, memory: number): void {
       window >>= 1
     }
   }
-  if (increment > 0) rcv.ssthresh += Math.min(room, Math.max(increment, 2 * length))
+  if (increment > 0) {
+    rcv.ssthresh += Math.min(room, Math.max(increment, 2 * length))
+    t.quickAck |= 1
+  }
 }
+
+/** A larger segment than before: how much payload a byte of memory carries is looked at again (tcp_measure_rcv_mss). */
+export function noteDensity(t: Tcb, length: number, memory: number): void {
+  const rcv = t.rcv
+  const ratio = Math.max(1, Math.floor((length * 256) / memory) & 255)
+  if (ratio === rcv.ratio) return
+  rcv.ratio = ratio
+  // tcp_set_window_clamp.
+  const clamp = Math.max(SOCK_MIN_RCVBUF >> 1, windowFromSpace(t, t.rcvbuf))
+  if (clamp < rcv.windowClamp) rcv.ssthresh = Math.min(rcv.ssthresh, clamp)
+  else if (clamp > rcv.windowClamp) rcv.ssthresh = Math.max(rcv.ssthresh, Math.min(rcv.wnd, clamp))
+  rcv.windowClamp = clamp
+  if (clamp < rcv.spaceBytes) rcv.spaceBytes = clamp
+}
+
+const SOCK_MIN_RCVBUF = 2304
 
 /** The clamp and the slow start of the window when a connection is made (tcp_init_buffer_space). */
 export function initBufferSpace(t: Tcb, nowUs: number): void {
@@ -153,10 +188,10 @@ function growReceiveBuffer(t: Tcb, copied: number): void {
   // Twice the measured window, room for the sender's slow start, and in proportion to how much it grew.
   let window = copied * 2 + 16 * rcv.advMss
   window += 2 * Math.floor((window * (copied - rcv.spaceBytes)) / Math.max(rcv.spaceBytes, 1))
-  const space = Math.min(spaceFromWindow(window), t.stack.sysctl.tcp_rmem[2] as number)
+  const space = Math.min(spaceFromWindow(t, window), t.stack.sysctl.tcp_rmem[2] as number)
   if (space > t.rcvbuf) {
     t.rcvbuf = space
-    rcv.windowClamp = Math.max(rcv.windowClamp, windowFromSpace(space))
+    rcv.windowClamp = Math.max(rcv.windowClamp, windowFromSpace(t, space))
   }
 }
 

@@ -7,7 +7,8 @@ import { KERNEL, Lab, OURS, type Running, skipReason, TAP } from './lab.ts'
 import { wrongFrames } from './tshark.ts'
 
 const skip = skipReason('nc', 'socat', 'tshark')
-const PORT = 5000
+// A port that tshark guesses no application behind.
+const PORT = 45678
 
 describe('TCP with the Linux kernel over TAP', { skip }, () => {
   let lab: Lab

@@ -28,7 +28,7 @@ tcp('RTO: doubles with every timeout, up to 120 s (RFC 6298 §5.5; ip-sysctl tcp
 })
 
 tcp('RTO: the timer restarts with each ACK of new data (RFC 6298 §5.3)', () => {
-  const c = established()
+  const c = established({ prepare: (t) => t.setOption(6, 1, 1) })
   c.write(100)
   c.advance(10)
   c.write(100)
