@@ -186,7 +186,7 @@ export function transmitSyn(t: Tcb, segment: TxSegment, data: TxSegment | null):
   }
   const at = packet.push(wire.HDR_LEN + size)
   t.rcv.advMss = advertisedMss(t, t.dst.mtu)
-  if (t.rcv.windowClamp === 0) initialWindow(t, t.rcv.advMss - (timestamps ? 12 : 0), wscale)
+  if (t.rcv.windowClamp === 0) initialWindow(t, t.rcv.advMss, wscale)
   wire.emit(packet.bytes, at, t.localPort, t.remotePort, segment.seq, isAck ? t.rcv.nxt : 0,
     wire.HDR_LEN + size, segment.flags, Math.min(65535, t.rcv.wnd))
   putSynOptions(packet.bytes, at + wire.HDR_LEN, {

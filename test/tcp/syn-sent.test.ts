@@ -209,6 +209,8 @@ tcp('SYN-SENT: shutdown gives the attempt up (inet_shutdown)', () => {
   assert.equal(c.shutdown(2), 0)
   c.expectNothing()
   assert.equal(c.state, 'CLOSED')
+  // tcp_disconnect leaves ECONNRESET for the next call.
+  assert.equal(c.read(), -ECONNRESET)
   assert.equal(c.read(), -ENOTCONN)
 })
 
