@@ -2,8 +2,8 @@
  * `sockeye demo`: two hosts on a switch in virtual time; the one-shot client and server run on them; every packet is
  * shown as it is sent, beside the states of both ends. The third data segment is lost once.
  */
-import { oneShotClient } from '../app/one-shot/client.ts'
-import { oneShotServer } from '../app/one-shot/server.ts'
+import { oneShotClient } from '../../examples/one-shot/client.ts'
+import { oneShotServer } from '../../examples/one-shot/server.ts'
 import { ss } from '../app/ss.ts'
 import type { Packet } from '../buf/packet.ts'
 import { Host } from '../host/host.ts'

@@ -85,7 +85,9 @@ export class SocketFile extends OpenFile {
 
   listen(backlog: number): number {
     const isConnectionType = this.isStream || this.sock.type === SOCK_SEQPACKET
-    return isConnectionType ? this.sock.listen(backlog) : -EOPNOTSUPP
+    if (!isConnectionType) return -EOPNOTSUPP
+    // inet_listen, unix_listen: one that was connected stays so for this purpose, even after its end.
+    return this.state === SS_UNCONNECTED ? this.sock.listen(backlog) : -EINVAL
   }
 
   /** shutdown(2) (inet_shutdown). */

@@ -11,6 +11,8 @@ export class AcceptQueue {
   /** Half-open requests, and those never retransmitted yet. */
   halfOpen = 0
   readonly requests: Set<Request> = new Set()
+  /** When a SYN cookie was last sent, in us; -Infinity: never. */
+  lastCookie = -Infinity
 
   constructor(backlog: number) {
     this.backlog = backlog

@@ -4,8 +4,7 @@
  */
 import type { Packet } from '../buf/packet.ts'
 import { ACK, CWR, ECE, RST, SYN, URG } from '../wire/tcp.ts'
-import { SF_DEAD, SF_KEEPALIVE, SF_SNDBUF_LOCK, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT, RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock/sock.ts'
-import { POLLOUT, POLLWRBAND, POLLWRNORM } from '../sock/wait-queue.ts'
+import { SF_DEAD, SF_KEEPALIVE, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT, RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock/sock.ts'
 import { ACK_UNSENT, processAck, tsRecentStale } from './ack.ts'
 import * as F from './ack-flags.ts'
 import { challengeAck, duplicateAck } from './challenge.ts'
@@ -18,13 +17,14 @@ import { pushAfterAck } from './output.ts'
 import { acceptText, checkUrgent, takeUrgentByte, URG_NOTYET } from './receive.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
-import { CHRONO_SNDBUF, statsOf, stopChrono } from './stats.ts'
+import { statsOf } from './stats.ts'
 import {
-  ACK_SCHED, INIT_CWND, OPT_ECN, OPT_NOSPACE, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb,
+  ACK_SCHED, INIT_CWND, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb,
 } from './tcb.ts'
 import { keepIdle, rearmRto, startKeep } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
 import { sendAck, transmit } from './transmit.ts'
+import { expandSendBuffer, newSpace } from './write-space.ts'
 import { initBufferSpace, measureRttByTimestamp, receiveWindow } from './window.ts'
 
 /** Segments beyond what a peer may have in flight are not worth a reply (RFC 7323 §5: PAWS). */
@@ -308,28 +308,6 @@ export function initTransfer(t: Tcb): void {
   initBufferSpace(t, t.tcp.now)
   expandSendBuffer(t)
 }
-
-/** Room for two windows of what the congestion window allows (tcp_sndbuf_expand). */
-export function expandSendBuffer(t: Tcb): void {
-  if (t.isFlag(SF_SNDBUF_LOCK)) return
-  const perSegment = Math.max(t.snd.mssClamp, t.snd.mss) + 844
-  const segments = Math.max(INIT_CWND, t.snd.cwnd, t.reordering + 1)
-  const want = 2 * segments * perSegment
-  if (t.sndbuf < want) t.sndbuf = Math.min(want, t.stack.sysctl.tcp_wmem[2] as number)
-}
-
-/** Acknowledged data left the send buffer: writers may go on (tcp_check_space). */
-function newSpace(t: Tcb): void {
-  if (t.packetsOut < t.snd.cwnd) expandSendBuffer(t)
-  if ((t.opt & OPT_NOSPACE) === 0) return
-  if (!isWritable(t)) return
-  t.opt &= ~OPT_NOSPACE
-  stopChrono(t, CHRONO_SNDBUF)
-  t.wait.wake(POLLOUT | POLLWRNORM | POLLWRBAND)
-}
-
-/** A third of the send buffer is free (sk_stream_is_writeable). */
-export const isWritable = (t: Tcb): boolean => t.sndbuf - t.wmemQueued >= t.wmemQueued >> 1
 
 /** SYN-RECEIVED (of a simultaneous open) and all closing states (tcp_rcv_state_process). */
 function otherStates(t: Tcb, g: Segment, packet: Packet): void {

@@ -7,12 +7,11 @@ import { ACK, CWR, ECE, RST, SYN } from '../wire/tcp.ts'
 import * as wire from '../wire/tcp.ts'
 import type { Dst } from '../ip/dst.ts'
 import type { Packet } from '../buf/packet.ts'
-import { SF_BINDADDR_LOCK, SF_BINDPORT_LOCK, SF_DEAD, SF_KEEPALIVE, TCP_ESTABLISHED, TCP_SYN_RECV } from '../sock/sock.ts'
+import { SF_BINDPORT_LOCK, SF_DEAD, SF_KEEPALIVE, TCP_ESTABLISHED, TCP_SYN_RECV } from '../sock/sock.ts'
 import { POLLIN, POLLRDNORM } from '../sock/wait-queue.ts'
-import {
-  cookieOf, fastOpenOf, keyOf, makeCookie, TFO_SERVER_COOKIE_NOT_REQD, TFO_SERVER_ENABLE, validity,
-} from './fastopen.ts'
+import { fastOpenOf } from './fastopen.ts'
 import { addSynText } from './fastopen-client.ts'
+import { takesEarly } from './fastopen-server.ts'
 import { isAnswerLimited, isEmptyOrSyn } from './challenge.ts'
 import { initialSequence, timestampOffset } from './isn.ts'
 import { writeError } from './lifecycle.ts'
@@ -22,6 +21,7 @@ import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
 import { OPT_ECN, OPT_NODELAY, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
+import { checkSynCookie, cookieSequence, cookieTimestamp } from './syncookies.ts'
 import { keepIdle, startKeep } from './timer.ts'
 import { cookieBytes, type CookieOption, putSynOptions, sendDetached, sendRaw, synOptionBytes } from './transmit.ts'
 
@@ -59,6 +59,8 @@ export class Request extends Timer {
   /** The Fast Open child that is connected already, and whether a program has it. */
   child: Tcb | null = null
   isAccepted = false
+  /** The clock that the timestamp of a SYN cookie shows, in ms; NaN: the present one. */
+  cookieStamp = Number.NaN
 
   constructor(tcp: Tcp, listener: Tcb, g: Segment, iss: number) {
     super()
@@ -161,22 +163,31 @@ export function synArrives(tcp: Tcp, listener: Tcb, g: Segment, packet: Packet, 
   const counters = stack.counters
   if (queue === null || packet.kind !== 0) return
   const sysctl = stack.sysctl
-  if (queue.halfOpen >= Math.max(queue.backlog, 1) && isn === 0) {
+  const isFull = queue.halfOpen >= Math.max(queue.backlog, 1)
+  const wantsCookie = isn === 0 && (sysctl.tcp_syncookies === 2 || (isFull && sysctl.tcp_syncookies !== 0))
+  if (isFull && isn === 0 && !wantsCookie) {
     counters.TcpExtTCPReqQFullDrop++
     counters.TcpExtListenDrops++
     return
   }
+  if (isFull && wantsCookie) counters.TcpExtTCPReqQFullDoCookies++
   if (queue.isFull) {
     counters.TcpExtListenOverflows++
     counters.TcpExtListenDrops++
     return
   }
-  if (sysctl.tcp_max_syn_backlog - queue.halfOpen < sysctl.tcp_max_syn_backlog >> 2 && isn === 0) {
+  if (!wantsCookie && sysctl.tcp_max_syn_backlog - queue.halfOpen < sysctl.tcp_max_syn_backlog >> 2 && isn === 0) {
     counters.TcpExtListenDrops++
     return
   }
   const ports = (g.localPort << 16) | g.remotePort
-  const iss = isn !== 0 ? isn : initialSequence(tcp.hash, tcp.now, g.local, g.remote, ports)
+  // Without timestamps a cookie can keep the MSS only.
+  if (wantsCookie && !g.hasTs) {
+    tcp.parsed.wscale = -1
+    tcp.parsed.sackPermitted = false
+  }
+  const mss = tcp.parsed.mss === 0 ? 536 : tcp.parsed.mss
+  const iss = wantsCookie ? cookieSequence(tcp, g, mss) : isn !== 0 ? isn : initialSequence(tcp.hash, tcp.now, g.local, g.remote, ports)
   const request = new Request(tcp, listener, g, iss)
   const dst = stack.ipv4.route(g.remote, g.local, listener.boundInterface)
   if (typeof dst === 'number') {
@@ -184,44 +195,22 @@ export function synArrives(tcp: Tcp, listener: Tcb, g: Segment, packet: Packet, 
     return
   }
   initialRequestWindow(request, dst)
-  if (listener.fastOpen !== null && tryFastOpen(request, g, packet)) return
+  if (wantsCookie) {
+    counters.TcpExtSyncookiesSent++
+    queue.lastCookie = tcp.now
+    request.cookieStamp = cookieTimestamp(request, tcp.nowMs())
+    sendSynAck(request)
+    return
+  }
+  if (listener.fastOpen !== null && takesEarly(request, g)) {
+    makeEarlyChild(request, g, packet)
+    return
+  }
   queue.requests.add(request)
   queue.halfOpen++
   tcp.table.set(g.local, g.remote, ports, request)
   tcp.clock.start(request, tcp.now + request.timeout)
   sendSynAck(request)
-}
-
-/** Fast Open, the server's side (tcp_try_fastopen): true if the SYN made a child at once. Sets the cookie to send. */
-function tryFastOpen(r: Request, g: Segment, packet: Packet): boolean {
-  const { listener, tcp } = r
-  const f = listener.fastOpen
-  const cookie = cookieOf(g.bytes, tcp.parsed)
-  const bits = tcp.stack.sysctl.tcp_fastopen
-  const { counters } = tcp
-  if (cookie.length === 0) counters.TcpExtTCPFastOpenCookieReqd++
-  if (f === null || (bits & TFO_SERVER_ENABLE) === 0 || (g.length === 0 && !g.isFin && cookie.length < 0)) return false
-  if (f.queueMost === 0 || f.queued >= f.queueMost) {
-    if (f.queueMost > 0) counters.TcpExtTCPFastOpenListenOverflow++
-    return false
-  }
-  let valid = 1
-  if (!f.noCookie && (bits & TFO_SERVER_COOKIE_NOT_REQD) === 0) {
-    if (cookie.length < 0) return false
-    valid = cookie.length === 0 ? 0 : validity(listener, cookie, r.remote, r.local)
-    if (valid !== 1) {
-      const fresh = makeCookie(keyOf(listener), 0, r.remote, r.local)
-      r.cookie = { cookie: fresh, cookieLength: fresh.length, isExperimental: cookie.isExperimental }
-    }
-    if (valid === 0) {
-      if (cookie.length > 0) counters.TcpExtTCPFastOpenPassiveFail++
-      return false
-    }
-  }
-  counters.TcpExtTCPFastOpenPassive++
-  f.queued++
-  makeEarlyChild(r, g, packet)
-  return true
 }
 
 /** A child before the end of the handshake, with the data of the SYN (tcp_fastopen_create_child). */
@@ -281,7 +270,7 @@ export function sendSynAck(r: Request): void {
   wire.emit(packet.bytes, at, r.localPort, r.remotePort, r.iss, r.rcvNxt, wire.HDR_LEN + size, flags, Math.min(r.rcvWnd, 65535))
   putSynOptions(packet.bytes, at + wire.HDR_LEN, {
     mss: r.advMss, timestamps, sack, wscale: wscale ? r.rcvWscale : -1,
-    tsVal: (tcp.nowMs() + r.tsOffset) | 0, tsEcr: r.tsRecent, cookie,
+    tsVal: ((Number.isNaN(r.cookieStamp) ? tcp.nowMs() : r.cookieStamp) + r.tsOffset) | 0, tsEcr: r.tsRecent, cookie,
   })
   r.sentAt = tcp.now
   sendRaw(tcp, packet, at, r.local, r.remote, r.listener.tos, dst)
@@ -405,6 +394,29 @@ function finishHandshake(r: Request, g: Segment, packet: Packet): void {
   listener.wait.wake(POLLIN | POLLRDNORM)
 }
 
+/** An ACK for a listener: the answer to a SYN cookie? True: the packet is taken (cookie_v4_check). */
+export function cookieArrives(tcp: Tcp, listener: Tcb, g: Segment, packet: Packet): boolean {
+  const queue = listener.queue
+  const { stack, parsed } = tcp
+  if (queue === null || stack.sysctl.tcp_syncookies === 0 || tcp.now - queue.lastCookie > COOKIE_AGE) return false
+  const syn = checkSynCookie(tcp, g, timestampOffset(tcp.hash, g.local, g.remote))
+  const dst = stack.ipv4.route(g.remote, g.local, listener.boundInterface)
+  if (syn === null || typeof dst === 'number') return false
+  parsed.mss = syn.mss
+  parsed.wscale = syn.wscale
+  parsed.sackPermitted = syn.sack
+  const flags = syn.ecn ? SYN | ECE | CWR : SYN
+  const r = new Request(tcp, listener, { ...g, seq: (g.seq - 1) | 0, flags }, (g.ack - 1) | 0)
+  initialRequestWindow(r, dst)
+  // There is nothing to measure a round trip from.
+  r.acked = true
+  finishHandshake(r, g, packet)
+  return true
+}
+
+/** A cookie is believed for two minutes after the last one was sent. */
+const COOKIE_AGE = 120000000
+
 /** The control block of an accepted connection; most options come from the listener (inet_csk_clone_lock). */
 function makeChild(r: Request): Tcb {
   const tcp = r.tcp
@@ -414,7 +426,7 @@ function makeChild(r: Request): Tcb {
   t.remoteAddress = r.remote
   t.remotePort = r.remotePort
   t.localPort = r.localPort
-  t.flags = listener.flags & ~(SF_DEAD | SF_BINDADDR_LOCK | SF_BINDPORT_LOCK)
+  t.flags = listener.flags & ~(SF_DEAD | SF_BINDPORT_LOCK)
   t.boundInterface = listener.boundInterface
   t.rcvbuf = listener.rcvbuf
   t.sndbuf = listener.sndbuf

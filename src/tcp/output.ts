@@ -211,6 +211,7 @@ export function sendSyn(t: Tcb, flags: number): void {
   segment.endSeq = t.snd.writeSeq = add(t.snd.writeSeq, 1)
   segment.pcount = 1
   t.snd.cwndStamp = t.lastSegmentTime = t.tcp.nowMs()
+  t.lastPushed = t.snd.writeSeq
   transmit(t, segment, t.snd.mss)
   newDataSent(t, segment)
   t.pendingTimer = PENDING_RTO

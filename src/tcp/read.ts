@@ -26,7 +26,7 @@ export function read(t: Tcb, bytes: Uint8Array, offset: number, length: number, 
   if ((flags & MSG_OOB) !== 0) return readUrgent(t, bytes, offset, length, flags, message)
   const copied = copyOut(t, bytes, offset, length, flags)
   if ((t.opt & OPT_INQ) !== 0) tellInq(t, message)
-  if (copied > 0) return copied
+  if (copied > 0 || (length === 0 && queuedBytes(t) > 0)) return copied
   // A received FIN (SOCK_DONE) is the end before any error is.
   if (t.closedRead) return 0
   if (t.error !== 0) return -t.takeError()
@@ -115,7 +115,7 @@ function readUrgent(t: Tcb, bytes: Uint8Array, offset: number, length: number, f
 export function queuedBytes(t: Tcb): number {
   if (t.rcvHead === null) return 0
   const all = diff(t.rcv.nxt, t.rcv.copiedSeq)
-  return (t.shutdownMask & RCV_SHUTDOWN) !== 0 && t.state !== TCP_ESTABLISHED && all > 0 ? all - 1 : all
+  return t.closedRead && all > 0 ? all - 1 : all
 }
 
 /** After a read: a window update or a held-back acknowledgement may be due (tcp_cleanup_rbuf). */

@@ -4,7 +4,7 @@
  */
 import type { Request } from './listen.ts'
 import type { Segment } from './segment.ts'
-import { OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE } from './tcb.ts'
+import { OPT_ECN, OPT_SACK, OPT_WSCALE } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 
 /** MSS values a cookie can say (msstab of syncookies.c). */
@@ -81,7 +81,3 @@ export function checkSynCookie(tcp: Tcp, g: Segment, tsOffset: number): CookieSy
   if (wscale >= 0 && sysctl.tcp_window_scaling === 0) return null
   return { mss, wscale, sack, ecn: (bits & TS_ECN) !== 0 }
 }
-
-/** Bits of `Request.opt` that need the timestamp to come back. */
-export const NEEDS_TIMESTAMP: number = OPT_SACK | OPT_WSCALE | OPT_ECN
-export const hasTimestamp = (opt: number): boolean => (opt & OPT_TIMESTAMPS) !== 0

@@ -23,7 +23,7 @@ import { CONTROLLERS, findController } from './congestion.ts'
 import { ConnectionTable } from './connection-table.ts'
 import { segmentArrives } from './input.ts'
 import { abort } from './lifecycle.ts'
-import { Request, requestInput, synArrives } from './listen.ts'
+import { cookieArrives, Request, requestInput, synArrives } from './listen.ts'
 import { TcpMetrics } from './metrics.ts'
 import { syncMss } from './mss.ts'
 import { sumPacket } from '../buf/checksum.ts'
@@ -286,8 +286,10 @@ export class Tcp implements Transport {
     if (listener === null) this.#nobody(g, packet)
     else if ((g.flags & wire.RST) !== 0) {
       // RFC 9293 §3.10.7.2: first RST, second ACK, third SYN.
-    } else if ((g.flags & wire.ACK) !== 0) this.sendReset(g)
-    else if ((g.flags & wire.SYN) !== 0 && !g.isFin) synArrives(this, listener, g, packet, isn)
+    } else if ((g.flags & wire.ACK) !== 0) {
+      if ((g.flags & wire.SYN) === 0 && cookieArrives(this, listener, g, packet)) return
+      this.sendReset(g)
+    } else if ((g.flags & wire.SYN) !== 0 && !g.isFin) synArrives(this, listener, g, packet, isn)
     packet.release()
   }
 

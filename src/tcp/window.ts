@@ -8,7 +8,6 @@ import { diff } from './seq.ts'
 import { OPT_WSCALE, type Tcb } from './tcb.ts'
 
 /** Memory a queued packet is charged with beside its bytes: the size of Linux's sk_buff and its shared info. */
-export const RX_OVERHEAD = 576
 
 /** What queueing `packet` costs of the receive buffer. */
 export const truesize = (packet: Packet): number => bufferCost(packet.length)
@@ -16,7 +15,7 @@ export const truesize = (packet: Packet): number => bufferCost(packet.length)
 /** Bytes of memory that Linux takes for a received packet with `length` bytes of payload (tun_alloc_skb, __alloc_skb). */
 function bufferCost(length: number): number {
   const frame = length + RX_HEADERS
-  if (frame >= 4096) return SKB_LEAST + ((frame + 4095) & ~4095)
+  if (frame >= 4096) return PAGED_HEAD + ((frame + 4095) & ~4095)
   const need = ((frame + 63) & ~63) + 320
   if (need <= 640) return SKB_LEAST
   return SKB_SIZE + 2 ** Math.ceil(Math.log2(need))
@@ -26,6 +25,8 @@ function bufferCost(length: number): number {
 const RX_HEADERS = 104
 const SKB_SIZE = 256
 const SKB_LEAST = 896
+/** Head of a buffer whose payload is in pages (SKB_TRUESIZE(0)). */
+const PAGED_HEAD = 576
 /** TCP_RMEM_TO_WIN_SCALE: the ratio of payload to memory is kept in 256ths; a half to begin with. */
 export const INITIAL_RATIO = 128
 

@@ -46,7 +46,7 @@ export const REMOTE_PORT = 40000
 export const ISS = -1000
 export const IRS: number = 0x7fffffff - 1000
 /** Packets of the trace kept for a failure's text. */
-const TRACE_LIMIT = 80
+const TRACE_LIMIT = 30
 /** How long after a test whatever it left must have died down: retries of an orphan, TIME-WAIT. */
 const QUIET_MS = 2_000_000
 

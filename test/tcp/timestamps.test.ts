@@ -1,6 +1,6 @@
 /** Timestamps and PAWS: RFC 7323, LINUX-TCP 34. */
 import assert from 'node:assert/strict'
-import { type Peer, established, finWait1, tcp } from './dsl.ts'
+import { type Peer, established, tcp } from './dsl.ts'
 
 const stamped = (setup: Parameters<typeof established>[0] = {}): Peer => established({ ts: true, ...setup })
 
@@ -144,10 +144,4 @@ tcp('Timestamps: sent without the peer\'s offer never (RFC 7323 §3.2)', () => {
   c.expect({ layout: '' })
   c.send({ ack: 11, ts: [77, 88] })
   assert.equal(c.t.packetsOut, 0)
-})
-
-tcp('Timestamps: the offset differs between peers, so that clocks are not told (RFC 7323 §7.1)', () => {
-  const c = finWait1({ ts: true })
-  c.send({ flags: 'F.', ack: 2 })
-  c.expect({ layout: 'nop,nop,TS' })
 })

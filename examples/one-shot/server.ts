@@ -1,7 +1,7 @@
 /** The one-shot server: one connection, one request read, one answer written, the end. Every line is a system call. */
-import type { Process } from '../../host/process.ts'
-import { AF_INET } from '../../sock/address.ts'
-import { SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from '../../sock/constants.ts'
+import type { Process } from '../../src/host/process.ts'
+import { AF_INET } from '../../src/sock/address.ts'
+import { SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from '../../src/sock/constants.ts'
 
 const STDOUT = 1
 

@@ -1,7 +1,7 @@
 /** The one-shot client: connects, writes one request, reads to the end of the answer, closes. */
-import type { Process } from '../../host/process.ts'
-import { AF_INET } from '../../sock/address.ts'
-import { SOCK_STREAM } from '../../sock/constants.ts'
+import type { Process } from '../../src/host/process.ts'
+import { AF_INET } from '../../src/sock/address.ts'
+import { SOCK_STREAM } from '../../src/sock/constants.ts'
 
 const STDOUT = 1
 /** Seconds the client takes over the whole answer before it closes: its FIN then goes apart from its last ACK. */

@@ -1,0 +1,27 @@
+/** The send buffer: how large it may grow, and when a writer is woken (sk_stream_is_writeable, tcp_check_space). */
+import { SF_SNDBUF_LOCK } from '../sock/sock.ts'
+import { POLLOUT, POLLWRBAND, POLLWRNORM } from '../sock/wait-queue.ts'
+import { CHRONO_SNDBUF, stopChrono } from './stats.ts'
+import { INIT_CWND, OPT_NOSPACE, type Tcb } from './tcb.ts'
+
+/** Room for two windows of what the congestion window allows (tcp_sndbuf_expand). */
+export function expandSendBuffer(t: Tcb): void {
+  if (t.isFlag(SF_SNDBUF_LOCK)) return
+  const perSegment = Math.max(t.snd.mssClamp, t.snd.mss) + 844
+  const segments = Math.max(INIT_CWND, t.snd.cwnd, t.reordering + 1)
+  const want = 2 * segments * perSegment
+  if (t.sndbuf < want) t.sndbuf = Math.min(want, t.stack.sysctl.tcp_wmem[2] as number)
+}
+
+/** Acknowledged data left the send buffer: writers may go on (tcp_check_space). */
+export function newSpace(t: Tcb): void {
+  if (t.packetsOut < t.snd.cwnd) expandSendBuffer(t)
+  if ((t.opt & OPT_NOSPACE) === 0) return
+  if (!isWritable(t)) return
+  t.opt &= ~OPT_NOSPACE
+  stopChrono(t, CHRONO_SNDBUF)
+  t.wait.wake(POLLOUT | POLLWRNORM | POLLWRBAND)
+}
+
+/** A third of the send buffer is free (sk_stream_is_writeable). */
+export const isWritable = (t: Tcb): boolean => t.sndbuf - t.wmemQueued >= t.wmemQueued >> 1
