@@ -1,11 +1,11 @@
 /** Bulk transfer on one connection: one thread does both ends. */
-import { createServer, connect } from 'node:net'
+import { connect, createServer } from 'node:net'
 import type { Process } from '../src/host/process.ts'
 import { AF_INET } from '../src/sock/address.ts'
 import { SOCK_NONBLOCK, SOCK_STREAM } from '../src/sock/constants.ts'
 import { POLLIN, POLLOUT } from '../src/sock/wait-queue.ts'
 import { EAGAIN } from '../src/sys/errno.ts'
-import { makePair, type Pace, type Pair, PORT, sampleRate, SERVER } from './harness.ts'
+import { makePair, type Pace, type Pair, PORT, SERVER, sampleRate } from './harness.ts'
 
 const CHUNK = 262144
 

@@ -5,7 +5,7 @@ import { F_ALL } from '../src/link/link.ts'
 import { AF_INET } from '../src/sock/address.ts'
 import { SOCK_STREAM } from '../src/sock/constants.ts'
 import { listen } from './bulk.ts'
-import { makePair, type Pace, type Pair, PORT, sampleRate, SERVER, sleep } from './harness.ts'
+import { makePair, type Pace, type Pair, PORT, SERVER, sampleRate, sleep } from './harness.ts'
 
 const BYTES = 16
 
@@ -42,13 +42,16 @@ function makeEcho(): Pair {
 export async function connectionsOurs(pace: Pace): Promise<number[]> {
   const pair = makeEcho()
   let done = 0
-  pair.client.spawn(async (p: Process) => {
-    const b = new Uint8Array(BYTES)
-    for (;;) {
-      await echoOnce(p, b)
-      done++
-    }
-  }, { name: 'client' })
+  pair.client.spawn(
+    async (p: Process) => {
+      const b = new Uint8Array(BYTES)
+      for (;;) {
+        await echoOnce(p, b)
+        done++
+      }
+    },
+    { name: 'client' },
+  )
   return await sampleRate(() => done, pace)
 }
 

@@ -6,7 +6,7 @@ import { AF_INET } from '../src/sock/address.ts'
 import { SOCK_DGRAM, SOCK_NONBLOCK } from '../src/sock/constants.ts'
 import { POLLIN, POLLOUT } from '../src/sock/wait-queue.ts'
 import { EAGAIN } from '../src/sys/errno.ts'
-import { makePair, type Pace, PORT, sampleRate, SERVER } from './harness.ts'
+import { makePair, type Pace, PORT, SERVER, sampleRate } from './harness.ts'
 
 const BYTES = 64
 

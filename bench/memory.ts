@@ -5,7 +5,7 @@ import { F_ALL } from '../src/link/link.ts'
 import { AF_INET } from '../src/sock/address.ts'
 import { SOCK_STREAM } from '../src/sock/constants.ts'
 import { bulk, listen } from './bulk.ts'
-import { makePair, memory, type Pace, type Pair, PORT, seconds, SERVER, sleep } from './harness.ts'
+import { makePair, memory, type Pace, type Pair, PORT, SERVER, seconds, sleep } from './harness.ts'
 
 /** Opens `count` connections and keeps them. */
 async function openMany(pair: Pair, server: Process, client: Process, listener: number, count: number): Promise<void> {

@@ -9,7 +9,7 @@ import { POLLIN, Waiter } from '../src/sock/wait-queue.ts'
 import type { SocketFile } from '../src/socket/socket-file.ts'
 import { type Clock, Task } from '../src/sys/clock.ts'
 import { listen } from './bulk.ts'
-import { makePair, type Pace, PORT, sampleRate, SERVER } from './harness.ts'
+import { makePair, type Pace, PORT, SERVER, sampleRate } from './harness.ts'
 
 /** Programs that await read and write. */
 export async function roundTripsAwaited(pace: Pace): Promise<number[]> {

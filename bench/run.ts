@@ -35,24 +35,122 @@ async function flat(pace: Pace, what: 'rate' | 'memory'): Promise<number[]> {
 }
 
 const BENCHES: readonly Bench[] = [
-  { id: 'bulk-wire', name: 'TCP bulk, MTU 1500, checksums computed and verified', unit: 'Gbit/s', bar: 4, ours: (p) => bulkOurs(F_WIRE, false, p), peer: bulkPeer },
-  { id: 'bulk-offload', name: 'TCP bulk, in-memory offloads', unit: 'Gbit/s', bar: 25, ours: (p) => bulkOurs(F_ALL, false, p), peer: bulkPeer },
-  { id: 'bulk-await', name: 'TCP bulk, in-memory offloads, awaited read and write', unit: 'Gbit/s', bar: null, ours: (p) => bulkOurs(F_ALL, true, p), peer: bulkPeer },
-  { id: 'rr', name: 'TCP 1-byte round trips, awaited calls', unit: '/s', bar: 200_000, ours: roundTripsAwaited, peer: roundTripsPeer },
-  { id: 'rr-events', name: 'TCP 1-byte round trips, non-blocking calls on events', unit: '/s', bar: 200_000, ours: roundTripsEvents, peer: roundTripsPeer },
-  { id: 'connections', name: 'TCP connect + echo + close, one after the other', unit: '/s', bar: 30_000, ours: connectionsOurs, peer: (p) => connectionsPeer(p, 1) },
-  { id: 'concurrent', name: 'TCP connect + echo + close, 64 at a time, all finish', unit: '/s', bar: null, ours: concurrentOurs, peer: (p) => connectionsPeer(p, 64) },
-  { id: 'udp', name: 'UDP 64 B datagrams received, non-blocking calls', unit: '/s', bar: 600_000, ours: (p) => datagramsOurs(p, false), peer: datagramsPeer },
-  { id: 'udp-await', name: 'UDP 64 B datagrams received, awaited calls', unit: '/s', bar: null, ours: (p) => datagramsOurs(p, true), peer: datagramsPeer },
-  { id: 'idle', name: 'idle TCP connection, each end (peer: JavaScript side only)', unit: 'B', bar: 1500, isSize: true, ours: idleOurs, peer: idlePeer },
-  { id: 'flat-rate', name: '4 GiB on one connection: slowest / fastest quarter', unit: '', bar: 0.8, ours: (p) => flat(p, 'rate'), peer: null },
-  { id: 'flat-memory', name: '4 GiB on one connection: memory of last - first quarter', unit: 'MiB', bar: 4, isSize: true, ours: (p) => flat(p, 'memory'), peer: null },
+  {
+    id: 'bulk-wire',
+    name: 'TCP bulk, MTU 1500, checksums computed and verified',
+    unit: 'Gbit/s',
+    bar: 4,
+    ours: (p) => bulkOurs(F_WIRE, false, p),
+    peer: bulkPeer,
+  },
+  {
+    id: 'bulk-offload',
+    name: 'TCP bulk, in-memory offloads',
+    unit: 'Gbit/s',
+    bar: 25,
+    ours: (p) => bulkOurs(F_ALL, false, p),
+    peer: bulkPeer,
+  },
+  {
+    id: 'bulk-await',
+    name: 'TCP bulk, in-memory offloads, awaited read and write',
+    unit: 'Gbit/s',
+    bar: null,
+    ours: (p) => bulkOurs(F_ALL, true, p),
+    peer: bulkPeer,
+  },
+  {
+    id: 'rr',
+    name: 'TCP 1-byte round trips, awaited calls',
+    unit: '/s',
+    bar: 200_000,
+    ours: roundTripsAwaited,
+    peer: roundTripsPeer,
+  },
+  {
+    id: 'rr-events',
+    name: 'TCP 1-byte round trips, non-blocking calls on events',
+    unit: '/s',
+    bar: 200_000,
+    ours: roundTripsEvents,
+    peer: roundTripsPeer,
+  },
+  {
+    id: 'connections',
+    name: 'TCP connect + echo + close, one after the other',
+    unit: '/s',
+    bar: 30_000,
+    ours: connectionsOurs,
+    peer: (p) => connectionsPeer(p, 1),
+  },
+  {
+    id: 'concurrent',
+    name: 'TCP connect + echo + close, 64 at a time, all finish',
+    unit: '/s',
+    bar: null,
+    ours: concurrentOurs,
+    peer: (p) => connectionsPeer(p, 64),
+  },
+  {
+    id: 'udp',
+    name: 'UDP 64 B datagrams received, non-blocking calls',
+    unit: '/s',
+    bar: 600_000,
+    ours: (p) => datagramsOurs(p, false),
+    peer: datagramsPeer,
+  },
+  {
+    id: 'udp-await',
+    name: 'UDP 64 B datagrams received, awaited calls',
+    unit: '/s',
+    bar: null,
+    ours: (p) => datagramsOurs(p, true),
+    peer: datagramsPeer,
+  },
+  {
+    id: 'idle',
+    name: 'idle TCP connection, each end (peer: JavaScript side only)',
+    unit: 'B',
+    bar: 1500,
+    isSize: true,
+    ours: idleOurs,
+    peer: idlePeer,
+  },
+  {
+    id: 'flat-rate',
+    name: '4 GiB on one connection: slowest / fastest quarter',
+    unit: '',
+    bar: 0.8,
+    ours: (p) => flat(p, 'rate'),
+    peer: null,
+  },
+  {
+    id: 'flat-memory',
+    name: '4 GiB on one connection: memory of last - first quarter',
+    unit: 'MiB',
+    bar: 4,
+    isSize: true,
+    ours: (p) => flat(p, 'memory'),
+    peer: null,
+  },
 ]
 
 /** Runs one side of one row in a process of its own. */
 function measure(id: string, side: string, isQuick: boolean): number[] {
-  const args = ['--expose-gc', '--import', import.meta.resolve('tsx'), fileURLToPath(import.meta.url), '--side', side, '--only', id]
-  const result = spawnSync(process.execPath, [...args, ...(isQuick ? ['--quick'] : [])], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  const args = [
+    '--expose-gc',
+    '--import',
+    import.meta.resolve('tsx'),
+    fileURLToPath(import.meta.url),
+    '--side',
+    side,
+    '--only',
+    id,
+  ]
+  const result = spawnSync(process.execPath, [...args, ...(isQuick ? ['--quick'] : [])], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const line = result.stdout.trim().split('\n').at(-1) ?? ''
   if (result.status !== 0) throw new Error(`${id} (${side}) ended with ${result.status}: ${line}`)
   return JSON.parse(line) as number[]
@@ -98,12 +196,18 @@ function tapRows(isQuick: boolean): Row[] {
 }
 
 const digits = (n: number): string => (Math.abs(n) >= 1000 ? Math.round(n).toLocaleString('en') : n.toPrecision(3))
-const span = (r: readonly [number, number] | null | undefined): string => (r === null || r === undefined ? '' : `${digits(r[0])}–${digits(r[1])}`)
-const meets = (row: Row): boolean => row.bar === null || (row.isSize === true ? row.ours <= row.bar : row.ours >= row.bar)
+const span = (r: readonly [number, number] | null | undefined): string =>
+  r === null || r === undefined ? '' : `${digits(r[0])}–${digits(r[1])}`
+const meets = (row: Row): boolean =>
+  row.bar === null || (row.isSize === true ? row.ours <= row.bar : row.ours >= row.bar)
 
 function show(row: Row): void {
-  const peer = row.peer === null ? '' : ` | peer ${digits(row.peer)} (${span(row.peerRange)}) | ratio ${row.ratio?.toFixed(2)}`
-  const bar = row.bar === null ? '' : ` | bar ${row.isSize === true ? '<=' : '>='} ${digits(row.bar)}${meets(row) ? '' : ' MISSED'}`
+  const peer =
+    row.peer === null ? '' : ` | peer ${digits(row.peer)} (${span(row.peerRange)}) | ratio ${row.ratio?.toFixed(2)}`
+  const bar =
+    row.bar === null
+      ? ''
+      : ` | bar ${row.isSize === true ? '<=' : '>='} ${digits(row.bar)}${meets(row) ? '' : ' MISSED'}`
   console.log(`${row.name}: ${digits(row.ours)} ${row.unit} (${span(row.oursRange)})${peer}${bar}`)
 }
 
@@ -132,10 +236,11 @@ async function main(): Promise<number> {
     rows.push(row)
     show(row)
   }
-  if (only === undefined || only.includes('tap')) for (const row of tapRows(quick)) {
-    rows.push(row)
-    show(row)
-  }
+  if (only === undefined || only.includes('tap'))
+    for (const row of tapRows(quick)) {
+      rows.push(row)
+      show(row)
+    }
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`)
   return rows.every(meets) ? 0 : 1
 }

@@ -72,7 +72,11 @@ async function measure(direction: string, isQuick: boolean): Promise<{ gbits: nu
   const { user, system } = process.cpuUsage(begin)
   peer.kill('SIGKILL')
   const elapsed = Number(since - start) / 1e9
-  return { gbits, frames: (eth0.stats.rx_packets + eth0.stats.tx_packets - frames) / elapsed, cpu: (user + system) / 1e6 / elapsed }
+  return {
+    gbits,
+    frames: (eth0.stats.rx_packets + eth0.stats.tx_packets - frames) / elapsed,
+    cpu: (user + system) / 1e6 / elapsed,
+  }
 }
 
 function row(direction: string): Row {
@@ -82,17 +86,41 @@ function row(direction: string): Row {
   if (result.status !== 0) throw new Error(`${direction}: ended with ${result.status}`)
   const { gbits, frames, cpu } = JSON.parse(result.stdout) as Awaited<ReturnType<typeof measure>>
   const note = `${Math.round(frames / 1000)} k frames/s, our thread ${Math.round(cpu * 100)} % of one CPU`
-  const name = direction === 'send' ? 'TCP over TAP to a kernel sink (socat), MTU 1500' : 'TCP over TAP from a kernel source (socat), MTU 1500'
+  const name =
+    direction === 'send'
+      ? 'TCP over TAP to a kernel sink (socat), MTU 1500'
+      : 'TCP over TAP from a kernel source (socat), MTU 1500'
   const oursRange: [number, number] = [Math.min(...gbits), Math.max(...gbits)]
-  return { name, unit: 'Gbit/s', ours: median(gbits), peer: null, ratio: null, oursRange, peerRange: null, bar: BAR, note }
+  return {
+    name,
+    unit: 'Gbit/s',
+    ours: median(gbits),
+    peer: null,
+    ratio: null,
+    oursRange,
+    peerRange: null,
+    bar: BAR,
+    note,
+  }
 }
 
 const inside = process.argv.indexOf('--inside')
 if (inside >= 0) {
   const direction = process.argv[inside + 1] as string
-  process.stdout.write(`${JSON.stringify(await measure(direction, process.argv.includes('--quick')))}\n`, () => process.exit(0))
+  process.stdout.write(`${JSON.stringify(await measure(direction, process.argv.includes('--quick')))}\n`, () =>
+    process.exit(0),
+  )
 } else {
   const rows = ['send', 'receive'].map(row)
   if (process.argv.includes('--json')) console.log(JSON.stringify(rows))
-  else console.table(rows.map(({ name, ours, oursRange, note }) => ({ name, 'Gbit/s': ours, least: oursRange[0], most: oursRange[1], note })))
+  else
+    console.table(
+      rows.map(({ name, ours, oursRange, note }) => ({
+        name,
+        'Gbit/s': ours,
+        least: oursRange[0],
+        most: oursRange[1],
+        note,
+      })),
+    )
 }

@@ -12,11 +12,11 @@ import { Calls } from '../socket/calls.ts'
 import { Credentials } from '../socket/credentials.ts'
 import { FileTable } from '../socket/file-table.ts'
 import type { Clock } from '../sys/clock.ts'
-import { EINVAL, SystemError } from '../sys/errno.ts'
+import { SystemError } from '../sys/errno.ts'
 import { BlockingCalls } from './blocking.ts'
 import type { Host } from './host.ts'
-import { Sleep, Sleepers } from './pending.ts'
-import { PendingPoll, type PollFd, scan } from './poll.ts'
+import { Sleep } from './pending.ts'
+import { ReadinessCalls } from './readiness.ts'
 
 /** A program: its exit code is what it returns or settles with, 0 for nothing. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a program may return nothing
@@ -34,16 +34,13 @@ export class ProcessExit extends Error {
 /** Exit code of a program that threw. */
 export const EXIT_THREW = 1
 
-export class Process {
+export class Process extends ReadinessCalls {
   readonly host: Host
   readonly pid: number
   readonly ppid: number
   /** The program's name, as `ps` shows it. */
   readonly name: string
-  readonly files: FileTable
   readonly credentials: Credentials
-  /** The calls in raw form: a result >= 0 or -errno, never waiting. */
-  readonly sys: Calls
   /** Settles with the exit code when the process has ended; it never rejects. */
   readonly exited: Promise<number>
   /** The exit code once it has ended. */
@@ -51,22 +48,20 @@ export class Process {
   /** What the program threw, if that ended it. */
   failure: unknown
   readonly #clock: Clock
-  readonly #sleepers: Sleepers = new Sleepers()
   readonly #blocking: BlockingCalls
   readonly #address: SockAddr = new SockAddr()
   readonly #option: OptionResult = new OptionResult()
   #resolveExited!: (code: number) => void
 
   constructor(host: Host, pid: number, ppid: number, name: string) {
+    super(host.clock, new Calls(host.families, new FileTable(), new Credentials()))
     this.host = host
     this.pid = pid
     this.ppid = ppid
     this.name = name
-    this.files = new FileTable()
-    this.credentials = new Credentials()
-    this.sys = new Calls(host.families, this.files, this.credentials)
+    this.credentials = this.sys.credentials
     this.#clock = host.clock
-    this.#blocking = new BlockingCalls({ sys: this.sys, clock: host.clock, sleepers: this.#sleepers, finish })
+    this.#blocking = new BlockingCalls({ sys: this.sys, clock: host.clock, sleepers: this.sleepers, finish })
     this.exited = new Promise((resolve) => {
       this.#resolveExited = resolve
     })
@@ -133,7 +128,7 @@ export class Process {
   // ---- Reading and writing ----
 
   /** read(2) into `bytes` from `offset` on: how many, 0 at the end. */
-  read(
+  override read(
     fd: number,
     bytes: Uint8Array,
     offset: number = 0,
@@ -144,7 +139,7 @@ export class Process {
   }
 
   /** write(2): on a blocking stream, everything unless something goes wrong in between. */
-  write(
+  override write(
     fd: number,
     bytes: Uint8Array,
     offset: number = 0,
@@ -221,15 +216,6 @@ export class Process {
     return finish('ioctl', this.sys.ioctl(fd, request, argument), null)
   }
 
-  /** poll(2): fills in `revents`; how many are not 0. `timeoutMs` 0 returns at once, a negative one means for ever. */
-  poll(fds: readonly PollFd[], timeoutMs: number = -1): number | Promise<number> {
-    if (fds.length > this.files.limit) finish('poll', -EINVAL, null)
-    const ready = scan(this.files, fds)
-    if (ready > 0 || timeoutMs === 0) return ready
-    const timeout = timeoutMs < 0 ? Infinity : timeoutMs * 1000
-    return new PendingPoll(this.#clock, this.#sleepers, this.files, fds).begin(timeout)
-  }
-
   // ---- The process itself ----
 
   /** RLIMIT_NOFILE (setrlimit(2)): descriptors stay below it. */
@@ -250,7 +236,7 @@ export class Process {
   /** sleep(3), in seconds and parts of them. */
   sleep(seconds: number): Promise<void> {
     if (!(seconds >= 0)) throw new RangeError(`seconds: not a time: ${seconds}`)
-    return new Sleep(this.#clock, this.#sleepers, Math.round(seconds * 1e6)).promise
+    return new Sleep(this.#clock, this.sleepers, Math.round(seconds * 1e6)).promise
   }
 
   /** exit(3): ends the process here. */
@@ -263,7 +249,7 @@ export class Process {
   end(code: number): void {
     if (this.exitCode !== undefined) return
     this.exitCode = code
-    this.#sleepers.endAll()
+    this.sleepers.endAll()
     this.files.closeAll()
     this.host.processEnded(this)
     this.#clock.noteWakeup()

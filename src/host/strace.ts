@@ -31,6 +31,21 @@ const CALLS: readonly string[] = [
   'fcntl',
   'ioctl',
   'poll',
+  'ppoll',
+  'select',
+  'pselect',
+  'epoll_create',
+  'epoll_create1',
+  'epoll_ctl',
+  'epoll_wait',
+  'epoll_pwait',
+  'epoll_pwait2',
+  'eventfd',
+  'eventfd_read',
+  'eventfd_write',
+  'timerfd_create',
+  'timerfd_settime',
+  'timerfd_gettime',
 ]
 
 type Call = (...args: unknown[]) => unknown

@@ -22,14 +22,21 @@ export abstract class Waiter {
   queue: WaitQueue | null = null
   previous: Waiter | null = null
   following: Waiter | null = null
-  /** The mask of what may have become ready; look again, it may be gone. */
-  abstract wake(mask: number): void
+  /** Only one of these that takes the wake-up is woken (WQ_FLAG_EXCLUSIVE). Fixed while it is in a queue. */
+  isExclusive = false
+  /** The mask of what may have become ready; look again, it may be gone. True: an exclusive waiter takes the wake-up. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: only exclusive waiters answer
+  abstract wake(mask: number): boolean | void
 }
 
-/** A doubly linked list of waiters, woken in the order they came. */
+/**
+ * A doubly linked list of waiters, woken in the order they came: first those that share, then the exclusive ones until
+ * one takes the wake-up (__wake_up_common).
+ */
 export class WaitQueue {
   #first: Waiter | null = null
   #last: Waiter | null = null
+  #firstExclusive: Waiter | null = null
 
   get isEmpty(): boolean {
     return this.#first === null
@@ -38,14 +45,20 @@ export class WaitQueue {
   add(waiter: Waiter): void {
     if (waiter.queue !== null) waiter.queue.remove(waiter)
     waiter.queue = this
-    waiter.previous = this.#last
-    if (this.#last === null) this.#first = waiter
-    else this.#last.following = waiter
-    this.#last = waiter
+    const following = waiter.isExclusive ? null : this.#firstExclusive
+    const previous = following === null ? this.#last : following.previous
+    if (waiter.isExclusive) this.#firstExclusive ??= waiter
+    waiter.previous = previous
+    waiter.following = following
+    if (previous === null) this.#first = waiter
+    else previous.following = waiter
+    if (following === null) this.#last = waiter
+    else following.previous = waiter
   }
 
   remove(waiter: Waiter): void {
     if (waiter.queue !== this) return
+    if (this.#firstExclusive === waiter) this.#firstExclusive = waiter.following
     if (waiter.previous === null) this.#first = waiter.following
     else waiter.previous.following = waiter.following
     if (waiter.following === null) this.#last = waiter.previous
@@ -53,11 +66,11 @@ export class WaitQueue {
     waiter.queue = waiter.previous = waiter.following = null
   }
 
-  /** Wakes every waiter; one that removes itself while being woken is fine. */
+  /** Wakes the waiters; one that removes itself while being woken is fine. */
   wake(mask: number): void {
     for (let waiter = this.#first; waiter !== null; ) {
       const following = waiter.following
-      waiter.wake(mask)
+      if (waiter.wake(mask) === true && waiter.isExclusive) return
       waiter = following
     }
   }

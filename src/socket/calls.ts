@@ -25,8 +25,10 @@ import {
   SOCK_TYPE_MASK,
 } from '../sock/constants.ts'
 import type { Message, OptionResult, OptionValue } from '../sock/sock.ts'
-import { EBADF, ECONNABORTED, EINVAL, ENOTSOCK } from '../sys/errno.ts'
+import { EBADF, ECONNABORTED, EFAULT, EINVAL, ENOTSOCK, EPERM } from '../sys/errno.ts'
 import type { Credentials } from './credentials.ts'
+import { EpollFile, type EpollEvent } from './epoll.ts'
+import { EP_MAX_EVENTS, EPOLL_CLOEXEC, EPOLL_CTL_DEL } from './epoll-constants.ts'
 import type { Families } from './families.ts'
 import type { FileTable } from './file-table.ts'
 import type { OpenFile } from './open-file.ts'
@@ -228,5 +230,29 @@ export class Calls {
       default:
         return file.ioctl(request)
     }
+  }
+
+  /** epoll_create1(2). */
+  epoll_create1(flags: number): number {
+    return (flags & ~EPOLL_CLOEXEC) !== 0 ? -EINVAL : this.#install(new EpollFile(), flags !== 0)
+  }
+
+  /** epoll_ctl(2): 0, or -EFAULT, -EBADF, -EPERM, -EINVAL, -ELOOP, -EEXIST, -ENOENT, tested in this order. */
+  epoll_ctl(epfd: number, op: number, fd: number, event: EpollEvent | null): number {
+    if (op !== EPOLL_CTL_DEL && event === null) return -EFAULT
+    const set = this.files.get(epfd)
+    const file = this.files.get(fd)
+    if (set === null || file === null) return -EBADF
+    if (!file.canPoll) return -EPERM
+    if (set === file || !(set instanceof EpollFile)) return -EINVAL
+    return set.control(op, file, fd, event)
+  }
+
+  /** epoll_wait(2) that never waits: events, 0 if a caller with time would sleep now, or -errno. */
+  epoll_wait(epfd: number, events: EpollEvent[], maxevents: number): number {
+    if (!(maxevents > 0 && maxevents <= EP_MAX_EVENTS)) return -EINVAL
+    const set = this.files.get(epfd)
+    if (set === null) return -EBADF
+    return set instanceof EpollFile ? set.send(events, maxevents) : -EINVAL
   }
 }

@@ -33,3 +33,4 @@ export {
   POLLWRBAND,
   POLLWRNORM,
 } from '../sock/wait-queue.ts'
+export * from './epoll-constants.ts'

@@ -8,15 +8,30 @@ import type { WaitQueue } from '../sock/wait-queue.ts'
 import { assert } from '../sys/assert.ts'
 import { EINVAL, ENOTTY } from '../sys/errno.ts'
 
+/** Somebody who watches a description without keeping it open (an item of an epoll set, in the file's f_ep list). */
+export interface FileWatch {
+  nextWatch: FileWatch | null
+  previousWatch: FileWatch | null
+  /** The description is about to go: leave its list (eventpoll_release). */
+  fileReleased(): void
+}
+
 /** An open file description. Calls never wait: -EAGAIN says that they would have to. */
 export abstract class OpenFile {
   /** O_ access mode and status flags, shared by all descriptors of this description. */
   flags: number
   /** Descriptors and calls in progress that refer to it. */
   refs = 1
+  /** Who watches it. */
+  firstWatch: FileWatch | null = null
 
   constructor(flags: number) {
     this.flags = flags
+  }
+
+  /** It has readiness to wait for; regular files and directories have none (file_can_poll). */
+  get canPoll(): boolean {
+    return true
   }
 
   get isNonBlocking(): boolean {
@@ -49,6 +64,22 @@ export abstract class OpenFile {
 
   unref(): void {
     assert(this.refs > 0, 'OpenFile.unref: released more often than taken')
-    if (--this.refs === 0) this.release()
+    if (--this.refs > 0) return
+    while (this.firstWatch !== null) this.firstWatch.fileReleased()
+    this.release()
+  }
+
+  addWatch(watch: FileWatch): void {
+    watch.previousWatch = null
+    watch.nextWatch = this.firstWatch
+    if (this.firstWatch !== null) this.firstWatch.previousWatch = watch
+    this.firstWatch = watch
+  }
+
+  removeWatch(watch: FileWatch): void {
+    if (watch.previousWatch === null) this.firstWatch = watch.nextWatch
+    else watch.previousWatch.nextWatch = watch.nextWatch
+    if (watch.nextWatch !== null) watch.nextWatch.previousWatch = watch.previousWatch
+    watch.nextWatch = watch.previousWatch = null
   }
 }

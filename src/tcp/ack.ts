@@ -3,7 +3,7 @@ import * as F from './ack-flags.ts'
 import { armRexmt, PENDING_PROBE, PENDING_TLP, probeDelay, rearmRto, stopRexmt } from './timer.ts'
 import { ackRtt } from './rtt.ts'
 import { rackAdvance, rackUpdateWindow, recoveryOf } from './rack.ts'
-import { controlCongestion, fastRetransAlert, noteReordering, tlpAcked, transmitRecovery } from './recovery.ts'
+import { controlCongestion, fastRetransAlert, noteReordering, tlpAcked, transmitRecovery, limitRenoSacked } from './recovery.ts'
 import { scheduleLossProbe } from './probe.ts'
 import { tagQueue } from './sack.ts'
 import type { Segment } from './segment.ts'
@@ -158,6 +158,7 @@ function settleAcked(t: Tcb, priorUna: number, priorFack: number, priorSacked: n
       const left = t.sackedOut - Math.max(0, got.acked - 1)
       t.delivered += Math.max(got.acked - priorSacked, 1)
       t.sackedOut = got.acked > 0 ? Math.max(0, left) : t.sackedOut
+      limitRenoSacked(t)
       if ((flags & F.RETRANS_DATA_ACKED) !== 0) flags &= ~F.ORIG_SACK_ACKED
     } else if (before(got.reord, priorFack)) noteReordering(t, got.reord, false)
   } else if (head !== null && sampled && sackRtt >= 0 && sackRtt > now - head.txTime) flags |= F.SET_XMIT_TIMER

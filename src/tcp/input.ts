@@ -44,11 +44,10 @@ function pawsRejects(t: Tcb, g: Segment): boolean {
 function isOutsideWindow(t: Tcb, g: Segment): boolean {
   if (before(g.endSeq, t.rcv.wup)) return true
   const edge = add(t.rcv.nxt, receiveWindow(t))
-  if (after(g.seq, edge)) return true
   if (after(g.endSeq, edge)) {
     // A FIN may lie beyond; more data than the window is taken only into an empty queue.
     if (!after(g.isFin ? (g.endSeq - 1) | 0 : g.endSeq, edge)) return false
-    if (t.rcvHead !== null) {
+    if (after(g.seq, edge) || t.rcvHead !== null) {
       t.stack.counters.TcpExtBeyondWindow++
       return true
     }

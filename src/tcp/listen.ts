@@ -19,7 +19,7 @@ import { initTransfer, segmentArrives } from './input.ts'
 import { advertisedMss, syncMss } from './mss.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
-import { OPT_ECN, OPT_NODELAY, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, Tcb } from './tcb.ts'
+import { OPT_ECN, OPT_NODELAY, OPT_SACK, OPT_TIMESTAMPS, OPT_UNACCEPTED, OPT_WSCALE, Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 import { checkSynCookie, cookieSequence, cookieTimestamp } from './syncookies.ts'
 import { keepIdle, startKeep } from './timer.ts'
@@ -451,6 +451,7 @@ function makeChild(r: Request): Tcb {
   t.rcv.windowClamp = r.rcvClamp
   t.rcv.ssthresh = r.rcvWnd
   t.delivered = 1
+  t.opt |= OPT_UNACCEPTED
   t.tsRecent = r.tsRecent
   t.tsRecentStamp = t.lastReceived = tcp.nowMs()
   t.tsOffset = r.tsOffset

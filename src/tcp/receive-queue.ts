@@ -97,7 +97,8 @@ function pruneSack(t: Tcb): void {
 /** Keeps data that came before its turn, sorted, overlaps cut away (tcp_data_queue_ofo). Takes the packet. */
 export function queueOutOfOrder(t: Tcb, packet: Packet): void {
   const counters = t.stack.counters
-  if (t.rmemAlloc + truesize(packet) > t.rcvbuf && !pruneOutOfOrder(t, packet)) {
+  // One packet may overrun the limit, as tcp_can_ingest allows.
+  if (t.rmemAlloc > t.rcvbuf && !pruneOutOfOrder(t, packet)) {
     counters.TcpExtTCPOFODrop++
     packet.release()
     return

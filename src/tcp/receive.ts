@@ -12,11 +12,11 @@ import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 import { setState, WAKE_ALL } from './lifecycle.ts'
 import { deliverOutOfOrder, queueInOrder, queueOutOfOrder, sackAdvanced, trimFrontTo } from './receive-queue.ts'
 import type { Segment } from './segment.ts'
-import { add, after, before } from './seq.ts'
-import { ACK_NOW, ACK_SCHED, OPT_SACK, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { add, after, before, diff } from './seq.ts'
+import { ACK_NOMEM, ACK_NOW, ACK_SCHED, OPT_SACK, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { enterTimeWait } from './timewait.ts'
 import { sendAck } from './transmit.ts'
-import { growWindow, receiveWindow, truesize } from './window.ts'
+import { clampWindow, growForGap, growWindow, receiveWindow, truesize } from './window.ts'
 
 /** Bits of `Tcb.urgData`: a byte is announced, and it is here. */
 export const URG_NOTYET = 0x200
@@ -79,7 +79,9 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
   t.ackPending |= ACK_SCHED
   // Without SACK the window must not move, so that duplicate ACKs are seen as such (tcp_data_queue_ofo).
   if ((t.opt & OPT_SACK) !== 0) growWindow(t, length, memory)
+  const end = packet.endSeq
   queueOutOfOrder(t, packet)
+  growForGap(t, end)
   t.ackPending |= ACK_NOW
 }
 
@@ -87,10 +89,15 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
 function queueAndAck(t: Tcb, g: Segment, packet: Packet): void {
   const length = packet.length
   const memory = truesize(packet)
-  if (t.rmemAlloc + memory > t.rcvbuf && t.rcvHead !== null && length > 0 && !makeRoom(t, memory)) {
-    t.stack.counters.TcpExtTCPRcvQDrop++
-    refuse(t, packet)
-    return
+  if (length > 0 && t.rmemAlloc + length > t.rcvbuf && !makeRoom(t, length)) {
+    // Out of memory: the window is closed at once; a packet for an empty queue is taken nevertheless (tcp_data_queue).
+    t.ackPending |= ACK_SCHED | ACK_NOW | ACK_NOMEM
+    if (t.rcvHead !== null) {
+      t.stack.counters.TcpExtTCPRcvQDrop++
+      if (!t.isFlag(SF_DEAD)) t.wait.wake(POLLIN | POLLRDNORM | POLLRDBAND)
+      packet.release()
+      return
+    }
   }
   const hadFin = (packet.flags & FIN) !== 0
   if (length > 0) {
@@ -111,11 +118,17 @@ function queueAndAck(t: Tcb, g: Segment, packet: Packet): void {
   if (length > 0 && !t.isFlag(SF_DEAD)) t.wait.wake(POLLIN | POLLRDNORM | POLLRDBAND)
 }
 
-/** Over the limit: out-of-order data goes first (tcp_prune_queue); the window we offered is still honoured. */
-function makeRoom(t: Tcb, memory: number): boolean {
+/** Over the limit: the buffer grows if it may, and small segments count by their bytes only (tcp_prune_queue). */
+function makeRoom(t: Tcb, length: number): boolean {
+  if (t.rmemAlloc === 0) return false
   t.stack.counters.TcpExtPruneCalled++
-  // Small segments cost more than the window they use; Linux collapses them, we let the account run over by as much.
-  return t.rmemAlloc + memory <= t.rcvbuf * 2
+  clampWindow(t)
+  if (t.rmemAlloc + length <= t.rcvbuf) return true
+  // Linux would copy small segments together now; we let the account run over by what that saves.
+  const queued = diff(t.rcv.nxt, t.rcv.copiedSeq)
+  if (queued + length <= t.rcvbuf) return true
+  t.stack.counters.TcpExtRcvPruned++
+  return false
 }
 
 /** RCV.NXT has passed a FIN (tcp_fin). */

@@ -217,19 +217,22 @@ export function noteReordering(t: Tcb, lowSeq: number, byTimestamp: boolean): vo
   else t.stack.counters.TcpExtTCPSACKReorder++
 }
 
+/** The first hole is lost or late, so duplicate ACKs stand for at most the others; more mean reordering (tcp_check_reno_reordering). */
+export function limitRenoSacked(t: Tcb): void {
+  const most = t.packetsOut - Math.min(Math.max(t.lostOut, 1), t.packetsOut)
+  if (t.sackedOut <= most) return
+  t.sackedOut = most
+  t.reordering = Math.min(t.packetsOut, t.stack.sysctl.tcp_max_reordering)
+  recoveryOf(t).reordSeen++
+  t.stack.counters.TcpExtTCPRenoReorder++
+}
+
 /** Duplicate ACKs stand in for SACKs (tcp_add_reno_sack). */
-function addRenoSack(t: Tcb, r: RecoveryVars, count: number): void {
+function addRenoSack(t: Tcb, count: number): void {
   if (count <= 0) return
   const prior = t.sackedOut
   t.sackedOut += count
-  const most = Math.max(t.packetsOut - t.lostOut, 1)
-  if (t.sackedOut > most) {
-    t.sackedOut = Math.min(most, t.packetsOut - t.lostOut)
-    t.reordering = Math.min(t.packetsOut + count, t.stack.sysctl.tcp_max_reordering)
-    r.reordSeen++
-    t.stack.counters.TcpExtTCPRenoReorder++
-  }
-  if (t.sackedOut < 0) t.sackedOut = 0
+  limitRenoSacked(t)
   if (t.sackedOut > prior) t.delivered += t.sackedOut - prior
 }
 
@@ -268,7 +271,7 @@ function processLoss(t: Tcb, r: RecoveryVars, flags: number, dupacks: number): n
     return REXMIT_NONE
   }
   if (!isSack(t)) {
-    if (after(t.snd.nxt, r.highSeq) && dupacks > 0) addRenoSack(t, r, dupacks)
+    if (after(t.snd.nxt, r.highSeq) && dupacks > 0) addRenoSack(t, dupacks)
     else if ((flags & F.SND_UNA_ADVANCED) !== 0) t.sackedOut = 0
   }
   return REXMIT_LOST
@@ -309,7 +312,7 @@ export function fastRetransAlert(t: Tcb, priorUna: number, dupacks: number, flag
   }
   if (t.caState === CA_RECOVERY) {
     if (!advanced) {
-      if (!isSack(t)) addRenoSack(t, r, dupacks)
+      if (!isSack(t)) addRenoSack(t, dupacks)
     } else if (undoPartial(t, r, priorUna)) return
     if (undoDsack(t, r)) tryToOpen(t, r, flags)
     result.flags = identifyLoss(t, flags)
@@ -332,7 +335,7 @@ function startRecovery(t: Tcb, r: RecoveryVars, dupacks: number, result: AlertRe
   const flags = result.flags
   if (!isSack(t)) {
     if ((flags & F.SND_UNA_ADVANCED) !== 0) t.sackedOut = 0
-    addRenoSack(t, r, dupacks)
+    addRenoSack(t, dupacks)
   }
   if (t.caState <= CA_DISORDER) undoDsack(t, r)
   result.flags = identifyLoss(t, flags)

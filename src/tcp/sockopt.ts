@@ -1,6 +1,7 @@
 /** Options of level IPPROTO_TCP (tcp(7), tcp_setsockopt): one table, a row an option. IP's are the socket layer's. */
 import { EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP } from '../sys/errno.ts'
 import type { OptionResult, OptionValue } from '../sock/sock.ts'
+import { SO_KEEPALIVE, SOL_SOCKET } from '../sock/constants.ts'
 import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN } from '../sock/sock.ts'
 import { findController } from './congestion.ts'
 import { fastOpenOf, KEY_LENGTH, keyOf, TFO_CLIENT_ENABLE } from './fastopen.ts'
@@ -207,6 +208,10 @@ function fastOpenRow(name: number): Row | undefined {
 export class TcpOptions {
   /** setsockopt at level IPPROTO_TCP: 0, -EINVAL, -ENOPROTOOPT, -ENOENT for an unknown congestion control. */
   set(t: Tcb, level: number, name: number, value: OptionValue): number {
+    if (level === SOL_SOCKET && name === SO_KEEPALIVE) {
+      t.tcp.keepaliveChanged(t)
+      return 0
+    }
     if (level !== SOL_TCP) return -ENOPROTOOPT
     t.tcp.now = t.stack.clock.now()
     if (name === TCP_CONGESTION) {

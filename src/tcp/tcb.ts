@@ -49,6 +49,8 @@ export const OPT_SYN_DATA = 2048
 export const OPT_TFO_CHILD = 4096
 /** TCP_INQ: recvmsg tells what is left to read. */
 export const OPT_INQ = 8192
+/** A child that no program has accepted yet. */
+export const OPT_UNACCEPTED = 16384
 
 /** Bits of `Tcb.ackPending` (inet_csk ack.pending). */
 export const ACK_SCHED = 1
@@ -56,6 +58,8 @@ export const ACK_TIMER = 2
 export const ACK_PUSHED = 4
 export const ACK_PUSHED2 = 8
 export const ACK_NOW = 16
+/** Data was refused for want of memory: the next window is 0. */
+export const ACK_NOMEM = 32
 
 /** Send variables. */
 export class SndVars {

@@ -14,7 +14,7 @@ import {
 } from '../sock/sock.ts'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../sock/wait-queue.ts'
 import { PSH } from '../wire/tcp.ts'
-import { OPT_CONNECTING, OPT_FIN_QUEUED, OPT_NOSPACE, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { OPT_CONNECTING, OPT_FIN_QUEUED, OPT_NOSPACE, OPT_UNACCEPTED, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { finTimeout } from './input.ts'
 import { isWritable } from './write-space.ts'
 import { restartAfterIdle } from './cwnd.ts'
@@ -90,6 +90,7 @@ export class TcpUser {
     if (child === null) return -EAGAIN
     const request = child.fastOpen?.request ?? null
     if (request !== null) request.isAccepted = true
+    child.opt &= ~OPT_UNACCEPTED
     return child
   }
 

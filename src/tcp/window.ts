@@ -5,7 +5,7 @@
 import type { Packet } from '../buf/packet.ts'
 import { SF_RCVBUF_LOCK } from '../sock/sock.ts'
 import { diff } from './seq.ts'
-import { OPT_WSCALE, type Tcb } from './tcb.ts'
+import { ACK_NOMEM, OPT_UNACCEPTED, OPT_WSCALE, type Tcb } from './tcb.ts'
 
 /** Memory a queued packet is charged with beside its bytes: the size of Linux's sk_buff and its shared info. */
 
@@ -15,18 +15,19 @@ export const truesize = (packet: Packet): number => bufferCost(packet.length)
 /** Bytes of memory that Linux takes for a received packet with `length` bytes of payload (tun_alloc_skb, __alloc_skb). */
 function bufferCost(length: number): number {
   const frame = length + RX_HEADERS
-  if (frame >= 4096) return PAGED_HEAD + ((frame + 4095) & ~4095)
-  const need = ((frame + 63) & ~63) + 320
-  if (need <= 640) return SKB_LEAST
-  return SKB_SIZE + 2 ** Math.ceil(Math.log2(need))
+  // The first page holds the head and what fits; the rest is in pages of its own.
+  if (frame > GOOD_LINEAR) return SKB_SIZE + 4096 + ((frame - GOOD_LINEAR + 4095) & ~4095)
+  const need = ((frame + SKB_PAD + 63) & ~63) + SHARED_INFO
+  if (need <= 640) return SKB_SIZE + 640
+  return SKB_SIZE + (need <= 1024 ? 1024 : need <= 2048 ? 2048 : 4096)
 }
 
-/** Headroom and headers in a buffer; struct sk_buff; and that with the smallest head. */
-const RX_HEADERS = 104
+/** IP and TCP headers; NET_SKB_PAD; struct skb_shared_info; struct sk_buff; what a head of one page has room for. */
+const RX_HEADERS = 40
+const SKB_PAD = 64
+const SHARED_INFO = 320
 const SKB_SIZE = 256
-const SKB_LEAST = 896
-/** Head of a buffer whose payload is in pages (SKB_TRUESIZE(0)). */
-const PAGED_HEAD = 576
+const GOOD_LINEAR: number = 4096 - SKB_PAD - SHARED_INFO
 /** TCP_RMEM_TO_WIN_SCALE: the ratio of payload to memory is kept in 256ths; a half to begin with. */
 export const INITIAL_RATIO = 128
 
@@ -93,6 +94,11 @@ export function offerableWindow(t: Tcb): number {
 /** Settles the window for a segment about to leave and returns the header's field (tcp_select_window). */
 export function selectWindow(t: Tcb): number {
   const rcv = t.rcv
+  if ((t.ackPending & ACK_NOMEM) !== 0) {
+    rcv.wnd = 0
+    rcv.wup = rcv.nxt
+    return 0
+  }
   const current = receiveWindow(t)
   let window = offerableWindow(t)
   if (window < current) {
@@ -184,16 +190,33 @@ export function adjustReceiveSpace(t: Tcb, nowUs: number): void {
   rcv.spaceTime = nowUs | 0
 }
 
+/** Out-of-order data needs room beside what is to come in order (tcp_data_queue_ofo, tcp_rcvbuf_grow); `end` is its end. */
+export function growForGap(t: Tcb, end: number): void {
+  if ((t.opt & OPT_UNACCEPTED) !== 0 || t.stack.sysctl.tcp_moderate_rcvbuf === 0 || t.isFlag(SF_RCVBUF_LOCK)) return
+  const window = 2 * t.rcv.spaceBytes + Math.max(0, diff(end, t.rcv.nxt))
+  growTo(t, window)
+}
+
+/** Too much is queued: the buffer follows up to tcp_rmem's limit, and the window shrinks (tcp_clamp_window). */
+export function clampWindow(t: Tcb): void {
+  const most = t.stack.sysctl.tcp_rmem[2] as number
+  if (t.rcvbuf < most && !t.isFlag(SF_RCVBUF_LOCK)) t.rcvbuf = Math.max(t.rcvbuf, Math.min(t.rmemAlloc, most))
+  if (t.rmemAlloc > t.rcvbuf) t.rcv.ssthresh = Math.min(t.rcv.windowClamp, 2 * t.rcv.advMss)
+}
+
+function growTo(t: Tcb, window: number): void {
+  const space = Math.min(spaceFromWindow(t, window), t.stack.sysctl.tcp_rmem[2] as number)
+  if (space <= t.rcvbuf) return
+  t.rcvbuf = space
+  t.rcv.windowClamp = windowFromSpace(t, space)
+}
+
 function growReceiveBuffer(t: Tcb, copied: number): void {
   const rcv = t.rcv
   // Twice the measured window, room for the sender's slow start, and in proportion to how much it grew.
   let window = copied * 2 + 16 * rcv.advMss
   window += 2 * Math.floor((window * (copied - rcv.spaceBytes)) / Math.max(rcv.spaceBytes, 1))
-  const space = Math.min(spaceFromWindow(t, window), t.stack.sysctl.tcp_rmem[2] as number)
-  if (space > t.rcvbuf) {
-    t.rcvbuf = space
-    rcv.windowClamp = Math.max(rcv.windowClamp, windowFromSpace(t, space))
-  }
+  growTo(t, window)
 }
 
 /** The receiver's own estimate of the round trip: one sample (tcp_rcv_rtt_update). */

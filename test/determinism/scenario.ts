@@ -2,9 +2,10 @@
  * A rich run in virtual time: three hosts on an impaired switch, TCP both ways, UDP with fragments, pings, a closed port, a
  * keep-alive. What it leaves is one capture; the same seed must give the same bytes on every runtime.
  */
-import { AF_INET, Host, Random, SOCK_DGRAM, SOCK_STREAM, VirtualClock } from '../../src/index.ts'
-import type { Process } from '../../src/index.ts'
+
 import { parse } from '../../src/addr/ip4.ts'
+import type { Process } from '../../src/index.ts'
+import { AF_INET, Host, Random, SOCK_DGRAM, SOCK_STREAM, VirtualClock } from '../../src/index.ts'
 import { impair } from '../../src/link/impair.ts'
 import { MemorySink, PcapngWriter } from '../../src/link/pcap.ts'
 import { capture } from '../../src/link/sniffer.ts'
@@ -84,22 +85,24 @@ export async function runScenario(seed: number): Promise<Outcome> {
     }
   })
   for (const host of hosts) host.stack.ipv4.icmp.listeners.push({ reply: () => void echoReplies++ })
-  const clients = [two, three].map((host) => host.spawn(async (p) => {
-    const echoed = await exchange(p, 7, TCP_TOTAL)
-    tcpBytes += echoed
-    const fd = p.socket(AF_INET, SOCK_DGRAM)
-    for (let i = 0; i < 20; i++) {
-      p.sendto(fd, new Uint8Array(100 + 400 * i).fill(i), 0, { family: AF_INET, address: '192.0.2.1', port: 9 })
-      await p.sleep(0.01)
-    }
-    host.stack.ipv4.icmp.sendEcho(parse('192.0.2.1') as number, 1, 1, new Uint8Array(56))
-    await p.sleep(1)
-    // A closed port: the refusal is an error of the connected socket's next call.
-    p.connect(fd, { family: AF_INET, address: '192.0.2.1', port: 99 })
-    p.send(fd, new Uint8Array(1))
-    await p.sleep(1)
-    return 0
-  }))
+  const clients = [two, three].map((host) =>
+    host.spawn(async (p) => {
+      const echoed = await exchange(p, 7, TCP_TOTAL)
+      tcpBytes += echoed
+      const fd = p.socket(AF_INET, SOCK_DGRAM)
+      for (let i = 0; i < 20; i++) {
+        p.sendto(fd, new Uint8Array(100 + 400 * i).fill(i), 0, { family: AF_INET, address: '192.0.2.1', port: 9 })
+        await p.sleep(0.01)
+      }
+      host.stack.ipv4.icmp.sendEcho(parse('192.0.2.1') as number, 1, 1, new Uint8Array(56))
+      await p.sleep(1)
+      // A closed port: the refusal is an error of the connected socket's next call.
+      p.connect(fd, { family: AF_INET, address: '192.0.2.1', port: 99 })
+      p.send(fd, new Uint8Array(1))
+      await p.sleep(1)
+      return 0
+    }),
+  )
   for (const client of clients) {
     const code = await clock.runUntil(client.exited)
     if (code !== 0) throw new Error(`a client of seed ${seed} ended with ${code}: ${client.failure}`)

@@ -1,10 +1,11 @@
 /** Frames for the fuzzer: valid ones spoilt, and well-made ones that aim at live connections. All into one buffer. */
-import { ethernet, icmpv4, ipv4, tcp, tcpOptions, udp } from '../../src/wire/index.ts'
-import * as arp from '../../src/wire/arp.ts'
+
 import type { Random } from '../../src/sys/random.ts'
-import { bytesOf } from '../wire/vectors/vector.ts'
+import * as arp from '../../src/wire/arp.ts'
+import { ethernet, icmpv4, ipv4, tcp, tcpOptions, udp } from '../../src/wire/index.ts'
 import { VECTORS as BUILT } from '../wire/vectors/built.ts'
 import { VECTORS as KERNEL } from '../wire/vectors/kernel.ts'
+import { bytesOf } from '../wire/vectors/vector.ts'
 
 /** The two ends of the vectors: the target is 10.0.0.2. */
 export const PEER = 0x0a000001
@@ -28,10 +29,16 @@ export interface Aim {
 }
 
 const VECTOR_FRAMES: readonly Uint8Array[] = [...KERNEL, ...BUILT].map(bytesOf)
-const INTERESTING: readonly number[] = [0, 1, 2, 3, 4, 5, 7, 8, 0x0f, 0x10, 0x40, 0x45, 0x46, 0x4f, 0x7f, 0x80, 0xfe, 0xff]
-const EDGES: readonly number[] = [0, 0, 0, 0, 1, -1, 2, 1460, -1460, 65535, 65536, -65535, 0x3fffffff, 0x7fffffff, -0x80000000]
+const INTERESTING: readonly number[] = [
+  0, 1, 2, 3, 4, 5, 7, 8, 0x0f, 0x10, 0x40, 0x45, 0x46, 0x4f, 0x7f, 0x80, 0xfe, 0xff,
+]
+const EDGES: readonly number[] = [
+  0, 0, 0, 0, 1, -1, 2, 1460, -1460, 65535, 65536, -65535, 0x3fffffff, 0x7fffffff, -0x80000000,
+]
 /** Plain flag bytes more often than noise: ACK, PSH|ACK, FIN|ACK, RST, RST|ACK, SYN, SYN|ACK, URG|ACK, ECE, CWR. */
-const FLAGS: readonly number[] = [0x10, 0x10, 0x10, 0x18, 0x18, 0x11, 0x04, 0x14, 0x02, 0x12, 0x30, 0x50, 0x90, 0x01, 0x00, 0x19]
+const FLAGS: readonly number[] = [
+  0x10, 0x10, 0x10, 0x18, 0x18, 0x11, 0x04, 0x14, 0x02, 0x12, 0x30, 0x50, 0x90, 0x01, 0x00, 0x19,
+]
 
 export class FrameMaker {
   readonly bytes: Uint8Array = new Uint8Array(MAX_FRAME + 512)
@@ -124,7 +131,19 @@ export class FrameMaker {
     ethernet.emit(b, 0, r.chance(0.98) ? TARGET_MAC : BROADCAST, PEER_MAC, ethernet.TYPE_IPV4)
     const total = ipv4.HDR_LEN + length
     const df = r.chance(0.5) ? 0x4000 : 0
-    ipv4.emit(b, ethernet.HDR_LEN, ipv4.HDR_LEN, r.chance(0.9) ? 0 : r.below(256), total, r.below(65536), df, 64, protocol, from, to)
+    ipv4.emit(
+      b,
+      ethernet.HDR_LEN,
+      ipv4.HDR_LEN,
+      r.chance(0.9) ? 0 : r.below(256),
+      total,
+      r.below(65536),
+      df,
+      64,
+      protocol,
+      from,
+      to,
+    )
     this.length = ethernet.HDR_LEN + total
   }
 
@@ -158,7 +177,19 @@ export class FrameMaker {
     const quoted = o + 8
     const port = aim === null ? 9 : aim.localPort
     const inner = aim === null ? ipv4.PROTO_UDP : ipv4.PROTO_TCP
-    ipv4.emit(b, quoted, ipv4.HDR_LEN, 0, 60 + r.below(1400), 1, 0x4000, 64, inner, aim?.local ?? TARGET, aim?.remote ?? PEER)
+    ipv4.emit(
+      b,
+      quoted,
+      ipv4.HDR_LEN,
+      0,
+      60 + r.below(1400),
+      1,
+      0x4000,
+      64,
+      inner,
+      aim?.local ?? TARGET,
+      aim?.remote ?? PEER,
+    )
     tcp.emit(b, quoted + ipv4.HDR_LEN, port, aim?.remotePort ?? 40000, this.#near(aim?.una ?? 0), 0, 20, 0x10, 1000)
     const mtu = r.chance(0.7) ? 68 + r.below(1500) : r.below(65536)
     const type = r.chance(0.7) ? icmpv4.UNREACHABLE : r.below(20)
@@ -204,7 +235,8 @@ export class FrameMaker {
     this.length = r.below(MAX_FRAME)
     for (let i = 0; i < this.length; i++) this.bytes[i] = r.int32() & 0xff
     if (r.chance(0.7)) this.bytes.set(TARGET_MAC)
-    if (r.chance(0.5) && this.length > 14) ethernet.emit(this.bytes, 0, TARGET_MAC, PEER_MAC, r.chance(0.7) ? 0x0800 : 0x0806)
+    if (r.chance(0.5) && this.length > 14)
+      ethernet.emit(this.bytes, 0, TARGET_MAC, PEER_MAC, r.chance(0.7) ? 0x0800 : 0x0806)
   }
 
   #spoiltVector(): void {

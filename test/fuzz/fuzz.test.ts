@@ -4,7 +4,7 @@ import test from 'node:test'
 import { fuzz } from './run.ts'
 
 /** Half of them the same every time, half fresh; `npm run fuzz` gives 10 million. */
-const FRAMES = Number(process.env['FUZZ_FRAMES'] ?? 200_000)
+const FRAMES = Number(process.env.FUZZ_FRAMES ?? 200_000)
 
 test('a host with sockets in every state, mutated frames: no exception, bounded work and memory, nothing left over', (t) => {
   const fresh = randomInt(1000, 2 ** 30)

@@ -27,7 +27,8 @@ export function fuzz(seed: number, frames: number, onWorld: (result: FuzzResult)
     if (result.failures.length > 10) break
     const used = process.memoryUsage().heapUsed / 2 ** 20
     if (world - seed === 20) heap = used
-    if (world - seed > 20 && used > heap + HEAP_LIMIT) result.failures.push(`seed ${world}: the heap has grown by ${Math.round(used - heap)} MiB`)
+    if (world - seed > 20 && used > heap + HEAP_LIMIT)
+      result.failures.push(`seed ${world}: the heap has grown by ${Math.round(used - heap)} MiB`)
     onWorld(result)
   }
   return result
@@ -48,7 +49,16 @@ function runWorld(seed: number, frames: number, result: FuzzResult): void {
 
 /** A share of the work in a process of its own. */
 function runShare(seed: number, frames: number): Promise<FuzzResult> {
-  const args = ['--import', import.meta.resolve('tsx'), fileURLToPath(import.meta.url), '--json', '--seed', String(seed), '--frames', String(frames)]
+  const args = [
+    '--import',
+    import.meta.resolve('tsx'),
+    fileURLToPath(import.meta.url),
+    '--json',
+    '--seed',
+    String(seed),
+    '--frames',
+    String(frames),
+  ]
   const child = spawn(process.execPath, ['--expose-gc', ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   let text = ''
   child.stdout.on('data', (d) => {
@@ -81,7 +91,9 @@ async function main(): Promise<number> {
   const jobs = Math.min(Number(values.jobs), Math.ceil(frames / FRAMES_PER_WORLD))
   const share = Math.ceil(frames / jobs / FRAMES_PER_WORLD) * FRAMES_PER_WORLD
   console.log(`${frames} frames, seed ${seed}, ${jobs} processes`)
-  const shares = Array.from({ length: jobs }, (_, i) => runShare(seed + (i * share) / FRAMES_PER_WORLD, Math.max(0, Math.min(share, frames - i * share))))
+  const shares = Array.from({ length: jobs }, (_, i) =>
+    runShare(seed + (i * share) / FRAMES_PER_WORLD, Math.max(0, Math.min(share, frames - i * share))),
+  )
   const results = await Promise.all(shares)
   const worst = new Worst()
   let given = 0
@@ -92,7 +104,12 @@ async function main(): Promise<number> {
   }
   const seconds = (performance.now() - begin) / 1000
   console.log(`${given} frames in ${seconds.toFixed(1)} s, ${Math.round(given / seconds)} frames/s`)
-  console.log('most per frame or held, of the limit:', Object.entries(LIMITS).map(([k, limit]) => `${k} ${worst[k as 'tasks']}/${limit}`).join(', '))
+  console.log(
+    'most per frame or held, of the limit:',
+    Object.entries(LIMITS)
+      .map(([k, limit]) => `${k} ${worst[k as 'tasks']}/${limit}`)
+      .join(', '),
+  )
   return results.every((r) => r.failures.length === 0) ? 0 : 1
 }
 

@@ -1,7 +1,8 @@
 /** The host under fuzz: sockets in every state, a peer that is only frames, and counters of the work each frame makes. */
-import { Host } from '../../src/host/host.ts'
+
 import type { Packet } from '../../src/buf/packet.ts'
 import { CSUM_VERIFIED } from '../../src/buf/packet.ts'
+import { Host } from '../../src/host/host.ts'
 import { F_ALL, F_WIRE, type Link, type Medium } from '../../src/link/link.ts'
 import { AF_INET, SockAddr } from '../../src/sock/address.ts'
 import { type Sock, TCP_CLOSE } from '../../src/sock/sock.ts'
@@ -187,7 +188,17 @@ export class Target {
       aims.push(aimAt(c))
       if (aims.length >= 64) break
     }
-    aims.push({ local: TARGET, localPort: 9, remote: PEER, remotePort: 50000, seq: 1, una: 0, nxt: 0, tsVal: 1, tsEcr: 0 })
+    aims.push({
+      local: TARGET,
+      localPort: 9,
+      remote: PEER,
+      remotePort: 50000,
+      seq: 1,
+      una: 0,
+      nxt: 0,
+      tsVal: 1,
+      tsEcr: 0,
+    })
     return aims
   }
 
@@ -202,7 +213,8 @@ export class Target {
       if (r.chance(0.3)) sock.send(this.#buffer, 0, r.below(3000), 0, null)
       sock.poll()
     }
-    for (let i = this.#socks.length - 1; i >= OPENED; i--) if (this.#socks[i]?.state === TCP_CLOSE) this.#socks.splice(i, 1)[0]?.close()
+    for (let i = this.#socks.length - 1; i >= OPENED; i--)
+      if (this.#socks[i]?.state === TCP_CLOSE) this.#socks.splice(i, 1)[0]?.close()
     while (this.#socks.length > 40) this.#socks.splice(OPENED + r.below(this.#socks.length - OPENED), 1)[0]?.close()
     if (this.#socks.length < 24) this.#openConnections(4)
     this.clock.settle()
@@ -277,7 +289,14 @@ export class Target {
         this.clock.settle()
         if (what === 4) break
         // FIN-WAIT-2, then TIME-WAIT; or CLOSING without the ACK.
-        this.#segment(c.remotePort, c.rcv.nxt, what === 9 ? c.snd.una : ack(), what === 5 ? tcp.ACK : tcp.ACK | tcp.FIN, false, 0)
+        this.#segment(
+          c.remotePort,
+          c.rcv.nxt,
+          what === 9 ? c.snd.una : ack(),
+          what === 5 ? tcp.ACK : tcp.ACK | tcp.FIN,
+          false,
+          0,
+        )
         break
       case 6:
       case 8:
@@ -290,12 +309,25 @@ export class Target {
   }
 
   /** A well-made segment of the peer. */
-  #segment(port: number, seq: number, ack: number, flags: number, options: boolean, length: number, window = 60_000): void {
+  #segment(
+    port: number,
+    seq: number,
+    ack: number,
+    flags: number,
+    options: boolean,
+    length: number,
+    window = 60_000,
+  ): void {
     const b = new Uint8Array(ethernet.HDR_LEN + ipv4.HDR_LEN + tcp.HDR_LEN + 20 + length)
     const o = ethernet.HDR_LEN + ipv4.HDR_LEN
     let end = o + tcp.HDR_LEN
     if (options) {
-      const to = tcpOptions.emitTimestamp(b, tcpOptions.emitSackPermitted(b, tcpOptions.emitWscale(b, tcpOptions.emitMss(b, end, 1460), 7)), 1, 0)
+      const to = tcpOptions.emitTimestamp(
+        b,
+        tcpOptions.emitSackPermitted(b, tcpOptions.emitWscale(b, tcpOptions.emitMss(b, end, 1460), 7)),
+        1,
+        0,
+      )
       end = tcpOptions.pad(b, end, to)
     }
     tcp.emit(b, o, port, 9, seq, ack, end - o, flags, window)
@@ -321,7 +353,9 @@ export class Target {
       'reassembly queues': stack.ipv4.reassembler.queues,
       timers: this.clock.timerCount,
     }
-    return Object.entries(left).filter(([, n]) => n !== 0).map(([what, n]) => `${n} ${what} left over`)
+    return Object.entries(left)
+      .filter(([, n]) => n !== 0)
+      .map(([what, n]) => `${n} ${what} left over`)
   }
 }
 
@@ -336,8 +370,28 @@ function aimAt(c: Connection): Aim {
   if (c instanceof Request) {
     const { local, localPort, remote, remotePort, irs, iss } = c
     const tsEcr = (Math.floor(c.sentAt / 1000) + c.tsOffset) | 0
-    return { local, localPort, remote, remotePort, seq: (irs + 1) | 0, una: iss, nxt: (iss + 1) | 0, tsVal: (c.tsRecent + 1) | 0, tsEcr }
+    return {
+      local,
+      localPort,
+      remote,
+      remotePort,
+      seq: (irs + 1) | 0,
+      una: iss,
+      nxt: (iss + 1) | 0,
+      tsVal: (c.tsRecent + 1) | 0,
+      tsEcr,
+    }
   }
   const { localAddress: local, localPort, remoteAddress: remote, remotePort } = c
-  return { local, localPort, remote, remotePort, seq: c.rcvNxt, una: c.sndNxt, nxt: c.sndNxt, tsVal: (c.tsRecent + 1) | 0, tsEcr: 1 }
+  return {
+    local,
+    localPort,
+    remote,
+    remotePort,
+    seq: c.rcvNxt,
+    una: c.sndNxt,
+    nxt: c.sndNxt,
+    tsVal: (c.tsRecent + 1) | 0,
+    tsEcr: 1,
+  }
 }

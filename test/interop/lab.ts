@@ -95,6 +95,17 @@ export class Running {
   }
 }
 
+/**
+ * `length` bytes of numbered lines, for transfers that are captured: every part differs, and tshark does not take it for
+ * some application's.
+ */
+export function numbers(length: number): Buffer {
+  const line = 16
+  const bytes = Buffer.alloc(length)
+  for (let at = 0; at < length; at += line) bytes.write(`${String(at / line).padStart(line - 1, ' ')}\n`, at, 'latin1')
+  return bytes
+}
+
 const ROOT = new URL('../../', import.meta.url).pathname
 
 export class Lab {

@@ -1,9 +1,9 @@
 /** TCP with Linux over a TAP device: who connects, half-close, restart, and how the other end's end is told. */
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { KERNEL, Lab, OURS, type Running, skipReason, TAP } from './lab.ts'
+import { KERNEL, Lab, numbers, OURS, type Running, skipReason, TAP } from './lab.ts'
 import { wrongFrames } from './tshark.ts'
 
 const skip = skipReason('nc', 'socat', 'tshark')
@@ -40,7 +40,7 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
 
   test('nc of the kernel half-closes after 4 MiB and gets them back from our echo (RFC 862, RFC 9293 §3.6)', async () => {
     const capture = lab.file('echo.pcapng')
-    const sent = randomBytes(4 << 20)
+    const sent = numbers(4 << 20)
     writeFileSync(lab.file('sent'), sent)
     const serving = await lab.serve('--echo', '7', '--pcap', capture)
     const { status } = await lab.shell(`nc -N ${OURS} 7 < ${lab.file('sent')} | sha256sum > ${lab.file('got')}; exit \${PIPESTATUS[0]}`)

@@ -1,10 +1,10 @@
 /** What tshark finds wrong with a capture. */
 import { spawnSync } from 'node:child_process'
 
+/** Checksums are looked at; nothing is pieced together of what applications send: a retransmission is no error in it. */
 const PREFERENCES = [
   ...['ip', 'tcp', 'udp'].flatMap((protocol) => ['-o', `${protocol}.check_checksum:TRUE`]),
-  // TCP is what is looked at. HTTP's reassembly would call every retransmission of a segment it has seen an error.
-  ...['--disable-protocol', 'http'],
+  ...['-o', 'tcp.desegment_tcp_streams:FALSE', '--disable-protocol', 'http'],
 ]
 
 /** Wireshark's filter for what must never be in a capture of ours. Checksum status 0 is "bad". */
@@ -18,9 +18,12 @@ const WRONG = [
   'tcp.analysis.ack_lost_segment',
 ].join(' || ')
 
-/** One line for each frame that is wrong; empty if the capture is as it should be. */
+/** Lines shown of a bad capture. */
+const SHOWN = 5
+
+/** A line for each frame that is wrong, the first few; empty if the capture is as it should be. */
 export function wrongFrames(file: string): string[] {
-  return frames(file, WRONG)
+  return frames(file, WRONG).slice(0, SHOWN)
 }
 
 /** The lines of the frames that `filter` picks. */

@@ -5,7 +5,16 @@ import { POLLERR, POLLHUP, POLLOUT, Waiter } from '../../src/sock/wait-queue.ts'
 import { type Clock, Timer } from '../../src/sys/clock.ts'
 import { EAGAIN, EINPROGRESS } from '../../src/sys/errno.ts'
 import type { Random } from '../../src/sys/random.ts'
-import { SOL_TCP, TCP_CORK, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY, TCP_USER_TIMEOUT } from '../../src/tcp/sockopt.ts'
+import {
+  SOL_TCP,
+  TCP_CORK,
+  TCP_KEEPCNT,
+  TCP_KEEPIDLE,
+  TCP_KEEPINTVL,
+  TCP_MAXSEG,
+  TCP_NODELAY,
+  TCP_USER_TIMEOUT,
+} from '../../src/tcp/sockopt.ts'
 import type { Tcb } from '../../src/tcp/tcb.ts'
 import type { EndPlan } from './plan.ts'
 
@@ -206,11 +215,14 @@ export class End {
     const key = this.peer.key
     for (let i = 0; i < n; i++) {
       if (this.#buffer[i] === streamByte(key, this.received + i)) continue
-      this.#world.fail(`${this.name}: byte ${this.received + i} is ${this.#buffer[i]}, not ${streamByte(key, this.received + i)}`)
+      this.#world.fail(
+        `${this.name}: byte ${this.received + i} is ${this.#buffer[i]}, not ${streamByte(key, this.received + i)}`,
+      )
       break
     }
     this.received += n
-    if (this.received > this.peer.sent) this.#world.fail(`${this.name}: ${this.received} bytes came of ${this.peer.sent} sent`)
+    if (this.received > this.peer.sent)
+      this.#world.fail(`${this.name}: ${this.received} bytes came of ${this.peer.sent} sent`)
   }
 
   /** The end of the stream: everything the peer sent must be here, whatever its end was. */

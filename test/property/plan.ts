@@ -89,24 +89,28 @@ const drawSize = (r: Random, total: number): number => Math.ceil(Math.max(2 ** (
 function drawFaults(r: Random, wild: boolean): Impairment {
   const f: Record<string, unknown> = {}
   const delayMs = r.chance(0.75) ? r.float() ** 3 * 150 : 0
-  if (delayMs > 0) f['delayMs'] = delayMs
+  if (delayMs > 0) f.delayMs = delayMs
   if (r.chance(0.3)) {
-    f['jitterMs'] = r.float() ** 2 * 40
-    f['distribution'] = pick(r, ['uniform', 'normal', 'pareto'])
-    f['unordered'] = r.chance(0.6)
+    f.jitterMs = r.float() ** 2 * 40
+    f.distribution = pick(r, ['uniform', 'normal', 'pareto'])
+    f.unordered = r.chance(0.6)
   }
   if (delayMs > 0 && r.chance(0.25)) {
-    f['reorder'] = r.float() * 0.3
-    f['reorderGap'] = 1 + r.below(5)
+    f.reorder = r.float() * 0.3
+    f.reorderGap = 1 + r.below(5)
   }
-  if (r.chance(0.5)) f['loss'] = r.float() ** 2 * (wild ? 0.5 : 0.12)
+  if (r.chance(0.5)) f.loss = r.float() ** 2 * (wild ? 0.5 : 0.12)
   if (r.chance(0.2)) {
-    f['burst'] = { enter: r.float() * 0.02, leave: (wild ? 0.03 : 0.3) + r.float() * 0.5, lossBad: 0.5 + r.float() * 0.5 }
+    f.burst = {
+      enter: r.float() * 0.02,
+      leave: (wild ? 0.03 : 0.3) + r.float() * 0.5,
+      lossBad: 0.5 + r.float() * 0.5,
+    }
   }
-  if (r.chance(0.3)) f['duplicate'] = r.float() * 0.1
-  if (r.chance(0.25)) f['corrupt'] = r.float() * 0.04
+  if (r.chance(0.3)) f.duplicate = r.float() * 0.1
+  if (r.chance(0.25)) f.corrupt = r.float() * 0.04
   if (r.chance(0.3)) drawRate(r, f)
-  if (wild && r.chance(0.15)) f['mtu'] = 100 + r.below(1400)
+  if (wild && r.chance(0.15)) f.mtu = 100 + r.below(1400)
   return f as Impairment
 }
 
@@ -114,9 +118,9 @@ function drawFaults(r: Random, wild: boolean): Impairment {
 function drawRate(r: Random, f: Record<string, unknown>): void {
   const rate = 10 ** (5 + r.float() * 4)
   const packets = Math.max(3, Math.min(1000, Math.floor((2 * rate) / 12_000)))
-  f['rate'] = rate
-  f['queuePackets'] = 3 + r.below(packets)
-  if (r.chance(0.3)) f['queueBytes'] = 5000 + r.below(100_000)
+  f.rate = rate
+  f.queuePackets = 3 + r.below(packets)
+  if (r.chance(0.3)) f.queueBytes = 5000 + r.below(100_000)
 }
 
 function drawEnd(r: Random, isGraceful: boolean, isKept: boolean, heavy: boolean): EndPlan {
@@ -169,10 +173,10 @@ function drawPartitions(r: Random, wild: boolean): Partition[] {
 
 function drawSysctl(r: Random): Record<string, number> {
   const s: Record<string, number> = {}
-  if (r.chance(0.15)) s['tcp_sack'] = 0
-  if (r.chance(0.15)) s['tcp_timestamps'] = 0
-  if (r.chance(0.15)) s['tcp_window_scaling'] = 0
-  if (r.chance(0.1)) s['tcp_ecn'] = 1
+  if (r.chance(0.15)) s.tcp_sack = 0
+  if (r.chance(0.15)) s.tcp_timestamps = 0
+  if (r.chance(0.15)) s.tcp_window_scaling = 0
+  if (r.chance(0.1)) s.tcp_ecn = 1
   return s
 }
 
@@ -192,7 +196,8 @@ export function drawPlan(seed: number, heavy: boolean): Plan {
   }
   const count = r.chance(0.7) ? 1 : 2 + r.below(4)
   const connections: ConnectionPlan[] = []
-  for (let i = 0; i < count; i++) connections.push(drawConnection(r, isGraceful, wild || !isGraceful, heavy && count === 1))
+  for (let i = 0; i < count; i++)
+    connections.push(drawConnection(r, isGraceful, wild || !isGraceful, heavy && count === 1))
   return {
     seed,
     wires,

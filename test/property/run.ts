@@ -16,7 +16,10 @@ const SEEDS_FILE = new URL('./seeds.txt', import.meta.url)
 
 /** Seeds that failed once, oldest first: `SEED [heavy] # why`. */
 export function keptSeeds(): { seed: number; heavy: boolean }[] {
-  const lines = readFileSync(SEEDS_FILE, 'utf8').split('\n').map((l) => l.replace(/#.*/, '').trim()).filter((l) => l !== '')
+  const lines = readFileSync(SEEDS_FILE, 'utf8')
+    .split('\n')
+    .map((l) => l.replace(/#.*/, '').trim())
+    .filter((l) => l !== '')
   return lines.map((l) => ({ seed: Number(l.split(/\s+/)[0]), heavy: /\bheavy\b/.test(l) }))
 }
 
@@ -26,7 +29,8 @@ export function keepSeed(seed: number, heavy: boolean, why: string): void {
   appendFileSync(SEEDS_FILE, `${seed}${heavy ? ' heavy' : ''} # ${why.replace(/[\r\n#]+/g, ' ').slice(0, 90)}\n`)
 }
 
-export const replayCommand = (seed: number, heavy: boolean): string => `npm run property -- --seed ${seed}${heavy ? ' --heavy' : ''}`
+export const replayCommand = (seed: number, heavy: boolean): string =>
+  `npm run property -- --seed ${seed}${heavy ? ' --heavy' : ''}`
 
 /** Runs one seed; an exception is a problem like others. */
 export function runSeed(seed: number, heavy: boolean): Report {
@@ -35,7 +39,12 @@ export function runSeed(seed: number, heavy: boolean): Report {
     plan = drawPlan(seed, heavy)
     return new World(plan).run()
   } catch (error) {
-    const problems = [String((error as Error).stack).split('\n').slice(0, 8).join('\n')]
+    const problems = [
+      String((error as Error).stack)
+        .split('\n')
+        .slice(0, 8)
+        .join('\n'),
+    ]
     return { seed, problems, outcomes: {}, bytes: 0, segments: 0, retransmissions: 0, seconds: 0 }
   }
 }
@@ -59,7 +68,9 @@ export class Summary {
   }
 
   toString(): string {
-    const outcomes = Object.entries(this.outcomes).sort((a, b) => b[1] - a[1]).map(([key, n]) => `${key}: ${n}`)
+    const outcomes = Object.entries(this.outcomes)
+      .sort((a, b) => b[1] - a[1])
+      .map(([key, n]) => `${key}: ${n}`)
     const megabytes = (this.bytes / 1e6).toFixed(1)
     return `${this.seeds} seeds, ${megabytes} MB, ${this.segments} segments, ${this.retransmissions} sent again; ends ${outcomes.join(', ')}`
   }
@@ -72,7 +83,11 @@ export interface Range {
 }
 
 /** Runs ranges of seeds on `jobs` processes; `onReport` sees every report. */
-export async function runParallel(ranges: readonly Range[], jobs: number, onReport: (r: Report, heavy: boolean) => void): Promise<void> {
+export async function runParallel(
+  ranges: readonly Range[],
+  jobs: number,
+  onReport: (r: Report, heavy: boolean) => void,
+): Promise<void> {
   const slices: Range[] = []
   for (const range of ranges) {
     const size = Math.max(1, Math.ceil(range.count / (jobs * 4)))
@@ -88,9 +103,18 @@ export async function runParallel(ranges: readonly Range[], jobs: number, onRepo
 
 /** One slice in a process of its own, reports as lines of JSON. */
 async function runChild(slice: Range, onReport: (r: Report, heavy: boolean) => void): Promise<void> {
-  const args = ['--from', String(slice.from), '--seeds', String(slice.count), '--json', ...(slice.heavy ? ['--heavy'] : [])]
+  const args = [
+    '--from',
+    String(slice.from),
+    '--seeds',
+    String(slice.count),
+    '--json',
+    ...(slice.heavy ? ['--heavy'] : []),
+  ]
   const loader = ['--import', import.meta.resolve('tsx')]
-  const child = spawn(process.execPath, [...loader, fileURLToPath(import.meta.url), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...loader, fileURLToPath(import.meta.url), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const closed = new Promise<number | null>((resolve) => child.on('close', resolve))
   let seen = 0
   for await (const line of createInterface({ input: child.stdout })) {
@@ -98,14 +122,17 @@ async function runChild(slice: Range, onReport: (r: Report, heavy: boolean) => v
     onReport(JSON.parse(line) as Report, slice.heavy)
   }
   const code = await closed
-  if (code !== 0 || seen !== slice.count) throw new Error(`seeds ${slice.from} on: process ended with ${code} after ${seen} of ${slice.count}`)
+  if (code !== 0 || seen !== slice.count)
+    throw new Error(`seeds ${slice.from} on: process ended with ${code} after ${seen} of ${slice.count}`)
 }
 
 function replay(seed: number, heavy: boolean, file: string | undefined): number {
   const plan = drawPlan(seed, heavy)
   console.log(JSON.stringify(plan, null, 2))
   const sink = new MemorySink()
-  const { problems, ...rest } = new World(plan, (clock) => (file === undefined ? undefined : new PcapngWriter(sink, clock))).run()
+  const { problems, ...rest } = new World(plan, (clock) =>
+    file === undefined ? undefined : new PcapngWriter(sink, clock),
+  ).run()
   if (file !== undefined) writeFileSync(file, sink.toBytes())
   console.log(rest)
   for (const problem of problems) console.log(`PROBLEM ${problem}`)
@@ -117,9 +144,9 @@ async function main(): Promise<number> {
     options: {
       seed: { type: 'string' },
       from: { type: 'string' },
-      seeds: { type: 'string', default: process.env['SEEDS'] ?? '5000' },
+      seeds: { type: 'string', default: process.env.SEEDS ?? '5000' },
       jobs: { type: 'string', default: String(availableParallelism()) },
-      heavy: { type: 'boolean', default: process.env['HEAVY'] === '1' },
+      heavy: { type: 'boolean', default: process.env.HEAVY === '1' },
       json: { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
       pcap: { type: 'string' },

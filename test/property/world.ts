@@ -2,10 +2,10 @@
 import { parse } from '../../src/addr/ip4.ts'
 import { PacketPool } from '../../src/buf/pool.ts'
 import { cable } from '../../src/link/cable.ts'
-import { impair, type ImpairedLink } from '../../src/link/impair.ts'
+import { type ImpairedLink, impair } from '../../src/link/impair.ts'
 import { F_ALL, F_WIRE, type Link } from '../../src/link/link.ts'
-import { capture } from '../../src/link/sniffer.ts'
 import type { PacketWriter } from '../../src/link/pcap.ts'
+import { capture } from '../../src/link/sniffer.ts'
 import { Switch } from '../../src/link/switch.ts'
 import { AF_INET, SockAddr } from '../../src/sock/address.ts'
 import { Waiter } from '../../src/sock/wait-queue.ts'
@@ -102,7 +102,7 @@ export class World implements Surroundings {
     this.#server = new Tcp(b)
     for (const p of plan.partitions) this.#partition(p)
     this.#listen()
-    plan.connections.forEach((_, i) => this.#plug(i))
+    for (let i = 0; i < plan.connections.length; i++) this.#plug(i)
   }
 
   get #serverAddress(): number {
@@ -119,7 +119,8 @@ export class World implements Surroundings {
   }
 
   #stack(name: string): Stack {
-    const sysctl = Object.assign(new Sysctls(), this.plan.sysctl)
+    // Cookies admit ghosts of old ACKs and answer late ones with resets (RFC 4987 §3.6): not what is tested here.
+    const sysctl = Object.assign(new Sysctls(), { tcp_syncookies: 0 }, this.plan.sysctl)
     const options = { name, clock: this.clock, random: this.#random.fork(), sysctl }
     const stack = new Stack(this.#pool === undefined ? options : { ...options, pool: this.#pool })
     this.stacks.push(stack)
@@ -159,7 +160,12 @@ export class World implements Surroundings {
       const portOf = (w: WirePlan): Link => fabric.port({ mtu: w.mtu, features: w.isOffload ? F_ALL : F_WIRE })
       // The faults of a port's way in are the second wire's, as if the cable to the switch had them.
       const near = impair(portOf(first), { egress: first.forth, ingress: first.back }, this.clock, this.#random.fork())
-      const far = impair(portOf(second), { egress: second.back, ingress: second.forth }, this.clock, this.#random.fork())
+      const far = impair(
+        portOf(second),
+        { egress: second.back, ingress: second.forth },
+        this.clock,
+        this.#random.fork(),
+      )
       this.#wires.push(new Wire(first, near, far))
       this.#join(a, 'eth0', near, '192.0.2.1/24')
       this.#join(b, 'eth0', far, '192.0.2.2/24')
@@ -178,7 +184,12 @@ export class World implements Surroundings {
     this.#join(r, 'eth1', r1, '198.51.100.254/24')
     this.#join(b, 'eth0', b0, '198.51.100.2/24')
     const gateway = (stack: Stack, address: string): void => {
-      stack.routes.add({ destination: 0, prefix: 0, gateway: parse(address) as number, interface: stack.interface('eth0') as never })
+      stack.routes.add({
+        destination: 0,
+        prefix: 0,
+        gateway: parse(address) as number,
+        interface: stack.interface('eth0') as never,
+      })
     }
     gateway(a, '192.0.2.254')
     gateway(b, '198.51.100.254')
@@ -197,12 +208,15 @@ export class World implements Surroundings {
     const { backlog, connections } = this.plan
     const first = connections[0]?.server
     // Buffers fixed on the listener are what the handshake's window and scale come from.
-    if (connections.length === 1 && first !== undefined && first.rcvbuf > 0 && first.pauseMax > 10_000) s.rcvbuf = Math.max(2304, first.rcvbuf * 2)
+    if (connections.length === 1 && first !== undefined && first.rcvbuf > 0 && first.pauseMax > 10_000)
+      s.rcvbuf = Math.max(2304, first.rcvbuf * 2)
     s.bind(new SockAddr(AF_INET, 0, 80))
     s.listen(backlog)
-    s.wait.add(new Listening(() => {
-      this.#hasArrivals = true
-    }))
+    s.wait.add(
+      new Listening(() => {
+        this.#hasArrivals = true
+      }),
+    )
     this.#listener = s
   }
 
@@ -280,17 +294,24 @@ export class World implements Surroundings {
     }
     // Everything arrived both ways and only the last acknowledgement did not, within the peer's TIME-WAIT.
     const isLastAckLost = end.hasEof && peer.outcome === 'done' && peer.received === end.sent
-    if (end.outcome === 'error' && this.plan.isMild && !isLastAckLost) this.fail(`${end.name}: errno ${end.errno} though nothing is that bad: ${state}`)
-    if (end.outcome === 'refused' && this.plan.isMild && this.#isFlawless()) this.fail(`${end.name}: errno ${end.errno} from connect`)
+    if (end.outcome === 'error' && this.plan.isMild && !isLastAckLost)
+      this.fail(`${end.name}: errno ${end.errno} though nothing is that bad: ${state}`)
+    if (end.outcome === 'refused' && this.plan.isMild && this.#isFlawless())
+      this.fail(`${end.name}: errno ${end.errno} from connect`)
     if (end.outcome === 'done' && end.received !== peer.sent) this.fail(`${end.name} is content with ${state}`)
     // One end in error: the other may have finished before, or it has an error too; it can not have got it all and wait.
-    if (end.outcome === 'error' && end.errno === ETIMEDOUT && peer.outcome === '' && peer.sock !== null) this.fail(`${peer.name} was never told`)
+    if (end.outcome === 'error' && end.errno === ETIMEDOUT && peer.outcome === '' && peer.sock !== null)
+      this.fail(`${peer.name} was never told`)
   }
 
   /** No wire loses or spoils anything. */
   #isFlawless(): boolean {
     const isGood = (f: WirePlan['forth']): boolean =>
-      (f.loss ?? 0) === 0 && f.burst === undefined && (f.corrupt ?? 0) === 0 && f.rate === undefined && f.mtu === undefined
+      (f.loss ?? 0) === 0 &&
+      f.burst === undefined &&
+      (f.corrupt ?? 0) === 0 &&
+      f.rate === undefined &&
+      f.mtu === undefined
     return this.plan.partitions.length === 0 && this.plan.wires.every((w) => isGood(w.forth) && isGood(w.back))
   }
 
@@ -302,18 +323,18 @@ export class World implements Surroundings {
     this.clock.runUntilSync(this.clock.now() + AFTERMATH)
     const left: Record<string, number> = {}
     for (const tcp of [this.#client, this.#server]) {
-      left['segments'] = (left['segments'] ?? 0) + tcp.segments.outstanding
-      left['connections'] = (left['connections'] ?? 0) + tcp.table.size
-      left['sockets'] = (left['sockets'] ?? 0) + tcp.sockets.size
-      left['ports'] = (left['ports'] ?? 0) + tcp.ports.size
+      left.segments = (left.segments ?? 0) + tcp.segments.outstanding
+      left.connections = (left.connections ?? 0) + tcp.table.size
+      left.sockets = (left.sockets ?? 0) + tcp.sockets.size
+      left.ports = (left.ports ?? 0) + tcp.ports.size
       left['time-waits'] = (left['time-waits'] ?? 0) + tcp.timeWaits
     }
     for (const stack of this.stacks) left[`${stack.name} packets`] = stack.pool.outstanding
     for (const s of socks) {
-      left['rmem'] = (left['rmem'] ?? 0) + Math.abs(s.rmemAlloc)
-      left['wmem'] = (left['wmem'] ?? 0) + Math.abs(s.wmemQueued)
+      left.rmem = (left.rmem ?? 0) + Math.abs(s.rmemAlloc)
+      left.wmem = (left.wmem ?? 0) + Math.abs(s.wmemQueued)
     }
-    left['timers'] = this.clock.timerCount
+    left.timers = this.clock.timerCount
     for (const [what, n] of Object.entries(left)) if (n !== 0) this.fail(`${n} ${what} left over`)
   }
 
@@ -327,6 +348,14 @@ export class World implements Surroundings {
     }
     const sum = (name: 'TcpRetransSegs' | 'TcpOutSegs'): number => this.stacks.reduce((n, s) => n + s.counters[name], 0)
     const segments = sum('TcpOutSegs')
-    return { seed: this.plan.seed, problems: this.problems, outcomes, bytes, segments, retransmissions: sum('TcpRetransSegs'), seconds }
+    return {
+      seed: this.plan.seed,
+      problems: this.problems,
+      outcomes,
+      bytes,
+      segments,
+      retransmissions: sum('TcpRetransSegs'),
+      seconds,
+    }
   }
 }

@@ -512,7 +512,7 @@ export function tcp(name: string, body: () => void): void {
       for (const host of hosts) host.finish()
     } catch (error) {
       if (error instanceof Error) {
-        const trace = `\n${hosts.map((host) => host.trace).join('\n')}`
+        const trace = `\n${hosts.at(-1)?.trace ?? ''}`
         error.message += trace
         error.stack = `${error.name}: ${error.message}\n${(error.stack ?? '').split('\n').filter((l) => l.startsWith('    at')).join('\n')}`
       }

@@ -1,0 +1,224 @@
+/** Peers that mean harm: no exception, bounded memory and work, right counters, and the stream unharmed. */
+import assert from 'node:assert/strict'
+import { Random } from '../../src/sys/random.ts'
+import { type Peer, established, listening, synReceived, tcp, timeWait } from './dsl.ts'
+
+const MSS = 1460
+
+/** What the counts of a connection must always satisfy. */
+function sane(c: Peer): void {
+  const t = c.t
+  const { packetsOut, sackedOut, lostOut, retransOut, rmemAlloc, wmemQueued } = t
+  const text = JSON.stringify({ packetsOut, sackedOut, lostOut, retransOut, rmemAlloc, wmemQueued, cwnd: t.snd.cwnd })
+  for (const n of [packetsOut, sackedOut, lostOut, retransOut, rmemAlloc, wmemQueued]) assert.ok(n >= 0, text)
+  assert.ok(sackedOut + lostOut <= packetsOut, text)
+  assert.ok(t.snd.cwnd >= 1, text)
+}
+
+tcp('Overlapping retransmissions with other bytes: what came first stands (RFC 9293 §3.10.7.4; tcp_data_queue)', () => {
+  const c = established()
+  c.send({ data: 100 })
+  c.send({ seq: 51, data: new Uint8Array(100).fill(0xee) })
+  const b = new Uint8Array(200)
+  assert.equal(c.t.receive(b, 0, 200, 0, null), 150)
+  assert.deepEqual([...b.subarray(0, 3)], [1, 2, 3].map((n) => (n * 31) & 0xff))
+  assert.notEqual(b[60], 0xee)
+  assert.equal(b[120], 0xee)
+})
+
+tcp('Overlapping out-of-order segments: never more or fewer bytes than the sequence space has (tcp_data_queue_ofo)', () => {
+  const c = established({ sack: true })
+  for (const [from, to] of [[500, 600], [550, 650], [450, 700], [500, 501], [699, 701], [300, 460], [101, 301]] as const) {
+    c.send({ seq: from, data: to - from, ack: 1 })
+  }
+  c.send({ seq: 1, data: 100, ack: 1 })
+  assert.equal(c.read(), 700)
+})
+
+tcp('ACK of unsent data: refused, a challenge at most (RFC 5961 §5)', () => {
+  const c = established()
+  c.write(100)
+  c.drain()
+  for (const ack of [102, 5000, 1 << 30]) c.send({ ack })
+  assert.equal(c.drain().length, 1)
+  assert.equal(c.t.packetsOut, 1)
+  c.send()
+})
+
+tcp('Optimistic ACKs: what was sent is all that can be acknowledged; divided ACKs do not open the window (RFC 3465 §2.1; CVE-1999-0905 class)', () => {
+  const c = established({ sndbuf: 1 << 20, sysctl: { tcp_congestion_control: 'reno' } })
+  c.write(MSS * 100)
+  c.drain()
+  // A hundred ACKs for one segment's bytes count as one segment.
+  for (let i = 1; i <= 100; i++) c.send({ ack: 1 + i * 14 })
+  assert.ok(c.t.snd.cwnd <= 12, String(c.t.snd.cwnd))
+  sane(c)
+  for (let i = 0; i < 30 && c.t.txHead !== null; i++) c.send()
+})
+
+tcp('SACK nonsense: empty, reversed, unsent, ancient and huge blocks are discarded and counted (tcp_is_sackblock_valid)', () => {
+  const c = established({ sack: true, sndbuf: 1 << 20 })
+  c.write(MSS * 10)
+  c.drain()
+  const bad: (readonly [number, number])[] = [
+    [500, 500], [1000, 500], [50000, 60000], [1, 0x7fffffff], [-500000, -400000], [20000, 14602], [-0x80000000, 0x7fffffff],
+  ]
+  for (const block of bad) c.send({ ack: 1, sack: [block] })
+  c.send({ ack: 1, sack: bad.slice(0, 4) })
+  assert.equal(c.t.sackedOut, 0)
+  sane(c)
+  assert.ok(c.counter('TcpExtTCPSACKDiscard') > 0)
+  c.send()
+  assert.equal(c.t.txHead, null)
+})
+
+tcp('SACK of everything without ever acknowledging: the connection recovers by its timer (RFC 2018 §8)', () => {
+  const c = established({ sack: true, sndbuf: 1 << 20 })
+  c.write(MSS * 10)
+  c.drain()
+  c.send({ ack: 1, sack: [[1, 1 + MSS * 10]] })
+  for (let i = 0; i < 20; i++) {
+    c.advance(500)
+    sane(c)
+    c.send({ ack: 1, sack: [[1 + MSS * (i % 10), 1 + MSS * 10]] })
+  }
+  c.send({ ack: 1 + MSS * 10 })
+  assert.equal(c.t.txHead, null)
+})
+
+tcp('Random SACK and ACK storms keep the counts right and everything ends acknowledged (property)', () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = new Random(seed)
+    const c = established({ sack: seed % 4 !== 0, ts: seed % 2 === 0, sndbuf: 1 << 20 })
+    for (let i = 0; i < 120; i++) {
+      if (random.chance(0.3)) c.write(1 + random.below(MSS * 6))
+      const una = (c.t.snd.una - c.iss) | 0
+      const span = Math.max(1, c.hostEnd - una)
+      const block = (): readonly [number, number] => {
+        const from = una + random.below(span)
+        return [from, from + 1 + random.below(Math.max(1, c.hostEnd - from))]
+      }
+      const sack = Array.from({ length: random.below(4) }, block)
+      c.send({ ack: random.chance(0.5) ? una : una + random.below(span + 1), sack, window: random.chance(0.1) ? random.below(3000) : 65535 })
+      sane(c)
+      c.advance(random.below(random.chance(0.1) ? 2000 : 50))
+      c.drain()
+    }
+    for (let i = 0; i < 200 && c.t.txHead !== null; i++) {
+      c.advance(300)
+      c.send()
+      c.send({ ack: c.hostEnd, data: 1 })
+      c.read()
+    }
+    assert.equal(c.t.txHead, null, `seed ${seed}`)
+    assert.equal(c.t.packetsOut + c.t.sackedOut + c.t.lostOut + c.t.retransOut + c.t.wmemQueued, 0, `seed ${seed}`)
+    c.read()
+  }
+})
+
+for (const [what, raw] of [
+  ['length 0', [8, 0, 1, 1]], ['length 1', [8, 1, 1, 1]], ['a length past the header', [5, 40, 1, 1]], ['a kind without length', [1, 1, 1, 2]],
+  ['an unknown kind', [253, 4, 9, 9]], ['a SACK of odd length', [5, 7, 1, 2, 3, 4, 5, 0]], ['only EOL', [0, 0, 0, 0]],
+  ['a second SYN\'s options', [2, 4, 0, 1]], ['MD5', [19, 18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]],
+] as const) {
+  tcp(`Options with ${what}: the segment is taken as if without (tcp_parse_options)`, () => {
+    const c = established()
+    c.send({ data: 10, raw })
+    assert.equal(c.read(), 10)
+    const d = listening()
+    d.sendSyn({ raw })
+    d.drain()
+  })
+}
+
+tcp('Tens of thousands of one-byte segments out of order: memory stays within twice the buffer and the stream intact (bounded queues)', () => {
+  const c = established({ sack: true, rcvbuf: 100000 })
+  let most = 0
+  for (let i = 0; i < 20000; i++) {
+    c.send({ seq: 3 + ((i * 7919) % 20000) * 2, data: 1, ack: 1 })
+    if (c.t.rmemAlloc > most) most = c.t.rmemAlloc
+    if (i % 256 === 0) c.drain()
+  }
+  assert.ok(most <= 200000, `${most} bytes`)
+  assert.ok(c.host.pool.outstanding < 400, `${c.host.pool.outstanding} packets held`)
+  assert.ok(c.counter('TcpExtTCPOFOQueue') > 0)
+  assert.ok(c.counter('TcpExtOfoPruned') + c.counter('TcpExtTCPOFODrop') > 0)
+  c.drain()
+})
+
+tcp('Tens of thousands of one-byte segments in order, never read: memory stays within twice the buffer (bounded queues)', () => {
+  const c = established({ rcvbuf: 50000 })
+  for (let i = 0; i < 20000; i++) {
+    c.send({ seq: 1 + i, data: 1, ack: 1 })
+    if (i % 256 === 0) c.drain()
+    assert.ok(c.t.rmemAlloc <= 110000, `${c.t.rmemAlloc}`)
+  }
+  c.drain()
+  const got = c.read(100000)
+  assert.ok(got > 1000, String(got))
+})
+
+tcp('SYN flood: half-open connections are bounded, and each costs no control block (RFC 4987)', () => {
+  const c = listening({ backlog: 128 })
+  for (let i = 0; i < 5000; i++) c.host.peer(1024 + i).sendSyn()
+  assert.ok(c.host.tcp.table.size <= 129, String(c.host.tcp.table.size))
+  assert.equal([...c.host.tcp.sockets].length, 1)
+})
+
+tcp('SYN with data, FIN and nonsense flags in every combination never throws (RFC 9293 §3.10.7)', () => {
+  for (const make of [(): Peer => listening(), (): Peer => synReceived(), (): Peer => established(), (): Peer => timeWait()]) {
+    for (let bits = 0; bits < 64; bits++) {
+      const c = make()
+      const flags = ['F', 'S', 'R', 'P', '.', 'U'].filter((_, i) => (bits & (1 << i)) !== 0).join('')
+      for (const seq of [0, 1, 2, 100]) c.send({ flags: flags === '' ? 'none' : flags, seq, data: seq % 3, urgent: 1 })
+      c.drain()
+    }
+  }
+})
+
+tcp('Random segments at a connection: no exception, the counts hold (fuzz)', () => {
+  const letters = ['F', 'S', 'R', 'P', '.', '.', '.', 'U', 'E', 'W']
+  for (let seed = 1; seed <= 60; seed++) {
+    const random = new Random(seed, 99)
+    const c = established({ sack: random.chance(0.5), ts: random.chance(0.5), ...(random.chance(0.5) ? { wscale: random.below(15) } : {}), rcvbuf: 30000 })
+    for (let i = 0; i < 100; i++) {
+      const near = (base: number): number => base + (random.chance(0.8) ? random.below(4000) - 2000 : random.int32())
+      const flags = letters.filter((l) => random.chance(l === 'R' ? 0.01 : l === 'S' ? 0.05 : 0.2)).join('')
+      if (random.chance(0.2)) c.write(random.below(5000))
+      c.send({
+        flags: flags === '' ? '.' : flags, seq: near((c.t.rcv.nxt - c.irs) | 0), ack: near((c.t.snd.nxt - c.iss) | 0),
+        window: random.below(65536), data: random.below(1400), urgent: random.below(65536), tos: random.below(256),
+        sack: random.chance(0.3) ? [[near(c.hostEnd), near(c.hostEnd)]] : [],
+      })
+      if (random.chance(0.1)) c.t.receive(new Uint8Array(3000), 0, 3000, 0, null)
+      if (random.chance(0.1)) c.advance(random.below(1000))
+      if (random.chance(0.01)) c.shutdown(random.below(3))
+      sane(c)
+      c.drain()
+    }
+  }
+})
+
+tcp('Short and truncated segments: counted as errors, nothing else (RFC 9293 §3.1)', () => {
+  const c = established()
+  const host = c.host
+  const inject = host.inject.bind(host)
+  let cut = 0
+  host.inject = (bytes: Uint8Array): void => {
+    // The IP length is made to fit, the TCP header is not.
+    const short = bytes.slice(0, bytes.length - cut)
+    short[2] = short.length >>> 8
+    short[3] = short.length & 0xff
+    let sum = 0
+    short[10] = short[11] = 0
+    for (let i = 0; i < 20; i += 2) sum += ((short[i] as number) << 8) | (short[i + 1] as number)
+    sum = (sum & 0xffff) + (sum >>> 16)
+    short[10] = (~sum >>> 8) & 0xff
+    short[11] = ~sum & 0xff
+    inject(short)
+  }
+  for (cut = 1; cut <= 20; cut++) c.send({ seq: 1, ack: 1 })
+  assert.equal(c.counter('TcpInErrs'), 20)
+  assert.equal(c.state, 'ESTABLISHED')
+  host.inject = inject
+})
