@@ -120,7 +120,7 @@ function frame(pool: PacketPool, size: number, frags: number): ReturnType<Packet
   return packet
 }
 
-if (process.env['SOCKEYE_INSIDE'] === '1') await inside()
+if (process.env.SOCKEYE_INSIDE === '1') await inside()
 else {
   const result = spawnSync('unshare', ['--net', process.execPath, ...process.execArgv, ...process.argv.slice(1)], {
     stdio: 'inherit',

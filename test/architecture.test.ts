@@ -13,7 +13,7 @@ const SRC = join(ROOT, 'src')
 
 /** A folder may import from itself and from those of a lower rank; equal ranks only where `PAIRS` says. */
 const RANK: Readonly<Record<string, number>> = {
-  addr: 0, sys: 0, wire: 1, buf: 2, link: 3, stack: 4, ip: 4, sock: 5, udp: 6, tcp: 6, socket: 7, host: 8,
+  addr: 0, sys: 0, wire: 1, buf: 2, link: 3, stack: 4, ip: 4, sock: 5, udp: 6, tcp: 6, unix: 6, socket: 7, host: 8,
   app: 9, sim: 10, packetdrill: 10, node: 10, platform: 10, cli: 11,
 }
 /** stack and ip are one layer in two folders; `sys/trace` names the type of what it shows. */

@@ -34,7 +34,8 @@ export function parse<T extends Options>(args: readonly string[], options: T): P
 /** A TCP port of flag `flag`: 1 to 65535. */
 export function port(flag: string, text: string): number {
   const value = Number(text)
-  if (!/^\d+$/.test(text) || value < 1 || value > 65535) throw new UsageError(`${flag}: not a port (1 to 65535): '${text}'`)
+  if (!/^\d+$/.test(text) || value < 1 || value > 65535)
+    throw new UsageError(`${flag}: not a port (1 to 65535): '${text}'`)
   return value
 }
 

@@ -10,10 +10,12 @@ const L3 = ethernet.HDR_LEN
 /** Offset of the TCP header. */
 const l4 = (b: Uint8Array): number => L3 + ipv4.headerLength(b, L3)
 
-export const isTcp = (b: Uint8Array): boolean => get16(b, 12) === ethernet.TYPE_IPV4 && ipv4.protocol(b, L3) === IPPROTO_TCP
+export const isTcp = (b: Uint8Array): boolean =>
+  get16(b, 12) === ethernet.TYPE_IPV4 && ipv4.protocol(b, L3) === IPPROTO_TCP
 
 /** Bytes of data in a TCP segment. */
-export const payloadLength = (b: Uint8Array): number => L3 + ipv4.totalLength(b, L3) - l4(b) - tcp.headerLength(b, l4(b))
+export const payloadLength = (b: Uint8Array): number =>
+  L3 + ipv4.totalLength(b, L3) - l4(b) - tcp.headerLength(b, l4(b))
 
 export const flags = (b: Uint8Array): number => tcp.flags(b, l4(b))
 

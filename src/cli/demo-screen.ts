@@ -114,7 +114,9 @@ export class Screen {
     this.#line(`${bold(`sockets ${when}`)} ${dim(`(${(now / 1e6).toFixed(3)} s)`)}`)
     for (const [name, text] of tables) {
       const lines = text.trimEnd().split('\n')
-      this.#line(`  ${this.#ends.find((e) => e.host.name === name)?.paint(name) ?? name}${dim(lines.length > 1 ? ' $ ss -tanp' : ': none')}`)
+      this.#line(
+        `  ${this.#ends.find((e) => e.host.name === name)?.paint(name) ?? name}${dim(lines.length > 1 ? ' $ ss -tanp' : ': none')}`,
+      )
       if (lines.length > 1) for (const row of lines) this.#line(`    ${row}`)
     }
     this.#line()
@@ -122,7 +124,9 @@ export class Screen {
 
   close(file: string, packets: number, seed: number): void {
     const { bold, dim } = this.#style
-    this.#line(`${bold(String(packets))} packets in ${bold(file)}   ${dim(`sockeye dump ${file}; Wireshark reads it, too; seed ${seed}`)}`)
+    this.#line(
+      `${bold(String(packets))} packets in ${bold(file)}   ${dim(`sockeye dump ${file}; Wireshark reads it, too; seed ${seed}`)}`,
+    )
   }
 
   #time(now: number): string {
@@ -153,4 +157,5 @@ export class Screen {
   }
 }
 
-const addressOf = (address: number): string => `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`
+const addressOf = (address: number): string =>
+  `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`

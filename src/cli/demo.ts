@@ -7,7 +7,7 @@ import { oneShotServer } from '../../examples/one-shot/server.ts'
 import { ss } from '../app/ss.ts'
 import type { Packet } from '../buf/packet.ts'
 import { Host } from '../host/host.ts'
-import { impair, type ImpairedLink } from '../link/impair.ts'
+import { type ImpairedLink, impair } from '../link/impair.ts'
 import { F_WIRE, type Link } from '../link/link.ts'
 import { DIRECTION_UNKNOWN, PcapngWriter, wireBytes } from '../link/pcap.ts'
 import { Switch } from '../link/switch.ts'
@@ -17,8 +17,8 @@ import { Random } from '../sys/random.ts'
 import { VirtualClock } from '../sys/virtual-clock.ts'
 import { integer, noMore, parse } from './arguments.ts'
 import { FileSink } from './capture-file.ts'
-import { Screen } from './demo-screen.ts'
 import { isTcp, payloadLength } from './demo-packets.ts'
+import { Screen } from './demo-screen.ts'
 import { Probe } from './probe.ts'
 import { palette, wantsColour } from './terminal.ts'
 
@@ -80,9 +80,13 @@ class Stage {
     for (let i = 0; i < answer.length; i++) answer[i] = 97 + (i % 26)
     const server = this.#server.spawn(oneShotServer(PORT, answer), { name: 'server', output: this.#output('server') })
     await clock.runFor(1000)
-    const client = this.#client.spawn(oneShotClient(SERVER, PORT, 'one answer, please'), { name: 'client', output: this.#output('client') })
+    const client = this.#client.spawn(oneShotClient(SERVER, PORT, 'one answer, please'), {
+      name: 'client',
+      output: this.#output('client'),
+    })
     const codes = await clock.runUntil(Promise.all([client.exited, server.exited]))
-    for (const { name, failure } of [client, server]) if (failure !== undefined) this.#screen.note(clock.now(), name, String(failure))
+    for (const { name, failure } of [client, server])
+      if (failure !== undefined) this.#screen.note(clock.now(), name, String(failure))
     // Until both ends have seen the close, and once in the middle of TIME_WAIT.
     await clock.runFor(1_000_000)
     this.#screen.sockets('while TIME_WAIT lasts', clock.now(), this.#tables())

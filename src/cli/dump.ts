@@ -1,7 +1,7 @@
 /** `sockeye dump FILE`: a capture as text, one packet a line, as `tcpdump -n` prints it. */
 import { readFileSync } from 'node:fs'
-import { type CapturedPacket, CaptureReader } from '../link/pcap-reader.ts'
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../link/pcap.ts'
+import { type CapturedPacket, CaptureReader } from '../link/pcap-reader.ts'
 import { DissectContext, dissect, line, type TreeNode } from '../wire/dissect.ts'
 import { fileReason, parse, UsageError } from './arguments.ts'
 import { type Palette, palette, wantsColour } from './terminal.ts'

@@ -1,7 +1,7 @@
 /** `sockeye packetdrill FILE|FOLDER…`: runs packetdrill scripts against our stack in virtual time. */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { runScript, type Report, type Variant, VARIANTS } from '../packetdrill/index.ts'
+import { type Report, runScript, VARIANTS, type Variant } from '../packetdrill/index.ts'
 import { fileReason, parse, UsageError } from './arguments.ts'
 
 /** Scripts below a file or folder, in order of their paths. */
@@ -39,7 +39,8 @@ export async function packetdrill(args: readonly string[]): Promise<number> {
   })
   if (positionals.length === 0) throw new UsageError('packetdrill: which scripts?')
   const variants = values.variant === undefined ? VARIANTS : VARIANTS.filter((v) => v === values.variant)
-  if (variants.length === 0) throw new UsageError(`packetdrill: --variant: one of ${VARIANTS.join(', ')}: '${values.variant as string}'`)
+  if (variants.length === 0)
+    throw new UsageError(`packetdrill: --variant: one of ${VARIANTS.join(', ')}: '${values.variant as string}'`)
   const count = { ok: 0, 'not ok': 0, skip: 0 }
   for (const path of positionals.flatMap(scriptsOf)) {
     const source = readFileSync(path, 'latin1')

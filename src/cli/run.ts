@@ -17,7 +17,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 function version(): string {
   for (let folder = new URL('..', import.meta.url); ; folder = new URL('..', folder)) {
     try {
-      const { name, version: text } = JSON.parse(readFileSync(new URL('package.json', folder), 'utf8')) as Record<string, string>
+      const { name, version: text } = JSON.parse(readFileSync(new URL('package.json', folder), 'utf8')) as Record<
+        string,
+        string
+      >
       if (name === 'sockeye') return text as string
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || folder.pathname === '/') throw error

@@ -52,7 +52,8 @@ export function parseServe(args: readonly string[]): ServeOptions {
     if (other !== undefined) throw new UsageError(`--${service}: port ${number} is --${other}'s already`)
     ports[service] = number
   }
-  if (values.root !== undefined && ports.http === undefined) throw new UsageError('--root: nothing to serve it without --http')
+  if (values.root !== undefined && ports.http === undefined)
+    throw new UsageError('--root: nothing to serve it without --http')
   return {
     taps: pairs(values.tap ?? [], values.address ?? []),
     mtu: values.mtu === undefined ? undefined : integer('--mtu', values.mtu, 68, 65535),
@@ -74,7 +75,8 @@ function pairs(taps: readonly string[], addresses: readonly string[]): ServeOpti
     throw new UsageError(`serve: ${taps.length} --tap and ${addresses.length} --address: one address for each device`)
   for (const [i, name] of taps.entries()) {
     if (taps.indexOf(name) < i) throw new UsageError(`--tap: '${name}' is named twice`)
-    if (name === '' || name.length > 15 || /[/:\s]/.test(name) || name === 'lo') throw new UsageError(`--tap: not a device name: '${name}'`)
+    if (name === '' || name.length > 15 || /[/:\s]/.test(name) || name === 'lo')
+      throw new UsageError(`--tap: not a device name: '${name}'`)
   }
   for (const address of addresses) {
     const parsed = cidr.parse(address)
@@ -86,7 +88,8 @@ function pairs(taps: readonly string[], addresses: readonly string[]): ServeOpti
 
 function gateway(given: string): number {
   const address = ip4.parse(given)
-  if (address === undefined || !ip4.isUnicast(address)) throw new UsageError(`--gateway: not a host's address: '${given}'`)
+  if (address === undefined || !ip4.isUnicast(address))
+    throw new UsageError(`--gateway: not a host's address: '${given}'`)
   return address
 }
 

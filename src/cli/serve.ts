@@ -121,7 +121,8 @@ function setSysctls(host: Host, options: ServeOptions): void {
 function addGateway(host: Host, options: ServeOptions): void {
   if (options.gateway === undefined) return
   const on = host.stack.interfaces.find((i) => i.isOnLink(options.gateway as number))
-  if (on === undefined) throw new UsageError(`--gateway: ${ip4.format(options.gateway)} is in the network of no --address`)
+  if (on === undefined)
+    throw new UsageError(`--gateway: ${ip4.format(options.gateway)} is in the network of no --address`)
   const result = host.stack.routes.add({ destination: 0, prefix: 0, gateway: options.gateway, interface: on })
   if (result < 0) throw new UsageError(`--gateway: ${errnoName(result)}`)
 }

@@ -32,7 +32,7 @@ export function palette(colour: boolean): Palette {
 
 /** True if `stream` is a terminal and NO_COLOR (no-color.org) is not set to anything. */
 export function wantsColour(stream: { readonly isTTY?: boolean }, environment: NodeJS.ProcessEnv): boolean {
-  return stream.isTTY === true && (environment['NO_COLOR'] ?? '') === '' && environment['TERM'] !== 'dumb'
+  return stream.isTTY === true && (environment.NO_COLOR ?? '') === '' && environment.TERM !== 'dumb'
 }
 
 /** Characters of `text` that take a place on the screen: without escape codes. */

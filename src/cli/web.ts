@@ -91,7 +91,10 @@ async function sendFile(path: string, request: IncomingMessage, response: Server
 }
 
 /** The single range of a Range header (RFC 9110 §14.1.2); undefined if there is none to be heeded. */
-export function rangeOf(header: string | undefined, size: number): { start: number; end: number } | 'unsatisfiable' | undefined {
+export function rangeOf(
+  header: string | undefined,
+  size: number,
+): { start: number; end: number } | 'unsatisfiable' | undefined {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '')
   if (match === null || (match[1] === '' && match[2] === '')) return undefined
   if (match[1] === '') {
@@ -105,7 +108,12 @@ export function rangeOf(header: string | undefined, size: number): { start: numb
 }
 
 /** Takes a body, answers with its length and SHA-256; below /upload/ it is kept under its name. */
-async function receive(root: string | undefined, path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function receive(
+  root: string | undefined,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const hash = createHash('sha256')
   let bytes = 0
   const digest = new Transform({

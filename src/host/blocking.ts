@@ -2,7 +2,7 @@
  * What makes calls block: the raw call first, and if it would have to wait on a blocking descriptor, a pending call that
  * tries again when woken. The records of calls that sleep are used again, one of each kind a process.
  */
-import type { SockAddr } from '../sock/address.ts'
+import { AF_UNIX, type SockAddr } from '../sock/address.ts'
 import { MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_WAITALL, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../sock/constants.ts'
 import { RCV_SHUTDOWN } from '../sock/sock.ts'
 import { POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../sock/wait-queue.ts'
@@ -61,8 +61,11 @@ export class BlockingCalls {
     if (file instanceof SocketFile) return this.#sendTo('write', file, bytes, offset, length, 0, null)
     if (file === null) return this.#finish('write', -EBADF)
     const result = file.write(bytes, offset, length)
-    if (result !== -EAGAIN || file.isNonBlocking) return this.#finish('write', result)
-    return new PendingTransfer(this.#context, 'write', file, bytes, offset, length).begin(file, WRITE_EVENTS, 0)
+    const isPartial = result >= 0 && result < length
+    if ((result !== -EAGAIN && !isPartial) || file.isNonBlocking) return this.#finish('write', result)
+    const pending = new PendingTransfer(this.#context, 'write', file, bytes, offset, length)
+    pending.done = Math.max(result, 0)
+    return pending.begin(file, WRITE_EVENTS, 0)
   }
 
   /** recv(2) and recvfrom(2). */
@@ -165,7 +168,9 @@ export class BlockingCalls {
   /** connect(2) after a first answer `result` < 0: waits for the outcome if it goes on (inet_wait_for_connect). */
   connect(fd: number, to: SockAddr, result: number): number | Promise<number> {
     const file = this.#sys.socketOf(fd)
-    const isUnderWay = result === -EINPROGRESS || result === -EALREADY
+    // A local listener's backlog may be full: that is waited for as well.
+    const isUnderWay =
+      result === -EINPROGRESS || result === -EALREADY || (result === -EAGAIN && file?.sock.family === AF_UNIX)
     if (file === null || !isUnderWay || file.isNonBlocking || file.sock.sndTimeout < 0) {
       return this.#finish('connect', result, to)
     }

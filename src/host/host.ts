@@ -3,7 +3,7 @@
 import type { PacketPool } from '../buf/pool.ts'
 import type { Ipv4 } from '../ip/ipv4.ts'
 import type { Link } from '../link/link.ts'
-import { AF_INET } from '../sock/address.ts'
+import { AF_INET, AF_UNIX } from '../sock/address.ts'
 import { IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM } from '../sock/constants.ts'
 import { Families, InetFamily } from '../socket/families.ts'
 import type { Interface } from '../stack/interface.ts'
@@ -17,6 +17,7 @@ import { NO_SUCH_SYSCTL } from '../sys/sysctl.ts'
 import type { Trace } from '../sys/trace.ts'
 import { Tcp } from '../tcp/tcp.ts'
 import { Udp } from '../udp/udp.ts'
+import { Unix } from '../unix/unix.ts'
 import { Terminal } from './files.ts'
 import { Process, type Program } from './process.ts'
 import { type SocketRow, socketRows } from './socket-table.ts'
@@ -50,6 +51,7 @@ export class Host {
   readonly stack: Stack
   readonly udp: Udp
   readonly tcp: Tcp
+  readonly unix: Unix
   /** Address families, for socket(2). */
   readonly families: Families = new Families()
   /** Types and protocols of AF_INET. */
@@ -67,10 +69,12 @@ export class Host {
     this.#onProgramFailure = onProgramFailure
     this.udp = new Udp(this.stack)
     this.tcp = new Tcp(this.stack)
+    this.unix = new Unix(this.stack)
     this.inet = new InetFamily(this.stack)
     this.inet.register(SOCK_STREAM, IPPROTO_TCP, () => this.tcp.createSocket())
     this.inet.register(SOCK_DGRAM, IPPROTO_UDP, () => this.udp.createSocket())
     this.families.register(AF_INET, this.inet.create)
+    this.families.register(AF_UNIX, this.unix.create)
   }
 
   /** Puts an interface on one end of a link (`ip link add`, `ip addr add`). */

@@ -141,12 +141,14 @@ export class PendingSend extends ProcessCall {
   }
 }
 
-/** read and write on a file that is no socket. */
+/** read and write on a file that is no socket; a write goes on until everything is written. */
 export class PendingTransfer extends ProcessCall {
   readonly #file: OpenFile
   readonly #bytes: Uint8Array
   readonly #offset: number
   readonly #length: number
+  /** Bytes written before it slept. */
+  done = 0
 
   // biome-ignore format: one line
   constructor(context: CallContext, call: 'read' | 'write', file: OpenFile, bytes: Uint8Array, offset: number, length: number) {
@@ -160,9 +162,11 @@ export class PendingTransfer extends ProcessCall {
 
   protected override attempt(): number {
     const file = this.#file
-    return this.call === 'read'
-      ? file.read(this.#bytes, this.#offset, this.#length)
-      : file.write(this.#bytes, this.#offset, this.#length)
+    if (this.call === 'read') return file.read(this.#bytes, this.#offset, this.#length)
+    const result = file.write(this.#bytes, this.#offset + this.done, this.#length - this.done)
+    if (result < 0) return result !== -EAGAIN && this.done > 0 ? this.done : result
+    this.done += result
+    return this.done < this.#length ? -EAGAIN : this.done
   }
 }
 

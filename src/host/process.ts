@@ -4,7 +4,7 @@
  * `process.sys` has the same calls in raw form: integers out, never waiting. Behaviour: the manual's section 2.
  */
 
-import { SockAddr } from '../sock/address.ts'
+import { AF_UNIX, SockAddr } from '../sock/address.ts'
 import { F_DUPFD } from '../sock/constants.ts'
 import { OptionResult, type OptionValue } from '../sock/sock.ts'
 import { type Address, type AddressIn, type AddressOut, readAddress, toAddress } from '../socket/address-value.ts'
@@ -16,6 +16,7 @@ import { SystemError } from '../sys/errno.ts'
 import { BlockingCalls } from './blocking.ts'
 import type { Host } from './host.ts'
 import { Sleep } from './pending.ts'
+import { pipe2 } from './pipe.ts'
 import { ReadinessCalls } from './readiness.ts'
 
 /** A program: its exit code is what it returns or settles with, 0 for nothing. */
@@ -60,6 +61,7 @@ export class Process extends ReadinessCalls {
     this.ppid = ppid
     this.name = name
     this.credentials = this.sys.credentials
+    this.credentials.pid = pid
     this.#clock = host.clock
     this.#blocking = new BlockingCalls({ sys: this.sys, clock: host.clock, sleepers: this.sleepers, finish })
     this.exited = new Promise((resolve) => {
@@ -72,6 +74,29 @@ export class Process extends ReadinessCalls {
   /** socket(2): the lowest free descriptor. `type` may carry SOCK_NONBLOCK and SOCK_CLOEXEC. */
   socket(family: number, type: number, protocol: number = 0): number {
     return finish('socket', this.sys.socket(family, type, protocol), null)
+  }
+
+  /** socketpair(2): two connected descriptors. AF_UNIX only. */
+  socketpair(family: number, type: number, protocol: number = 0): [number, number] {
+    const fds: [number, number] = [-1, -1]
+    finish('socketpair', this.sys.socketpair(family, type, protocol, fds), null)
+    return fds
+  }
+
+  /** pipe(2): descriptors for reading and for writing. */
+  pipe(): [number, number] {
+    return this.#pipe('pipe', 0)
+  }
+
+  /** pipe2(2): `flags` are O_NONBLOCK, O_CLOEXEC and O_DIRECT (each write is read alone). */
+  pipe2(flags: number): [number, number] {
+    return this.#pipe('pipe2', flags)
+  }
+
+  #pipe(call: string, flags: number): [number, number] {
+    const fds: [number, number] = [-1, -1]
+    finish(call, pipe2(this.files, this.host.stack.pool, flags, fds), null)
+    return fds
   }
 
   /** bind(2). */
@@ -216,6 +241,18 @@ export class Process extends ReadinessCalls {
     return finish('ioctl', this.sys.ioctl(fd, request, argument), null)
   }
 
+  // ---- Files ----
+
+  /** unlink(2): the name of a socket goes; who has it open keeps it. */
+  unlink(path: string): void {
+    finish('unlink', this.host.unix.names.unlink(path, this.credentials), null)
+  }
+
+  /** chmod(2): who may connect to a socket by its name. */
+  chmod(path: string, mode: number): void {
+    finish('chmod', this.host.unix.names.chmod(path, mode, this.credentials), null)
+  }
+
   // ---- The process itself ----
 
   /** RLIMIT_NOFILE (setrlimit(2)): descriptors stay below it. */
@@ -279,6 +316,7 @@ export class Process extends ReadinessCalls {
 function finish(call: string, result: number, address: SockAddr | null): number {
   if (result >= 0) return result
   if (address === null) throw new SystemError(call, result)
+  if (address.family === AF_UNIX) throw new SystemError(call, result, address.path || undefined)
   const { address: text, port } = toAddress(address)
   throw new SystemError(call, result, text, port)
 }

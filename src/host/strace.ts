@@ -8,6 +8,9 @@ import type { Process } from './process.ts'
 /** The calls told; everything else of a process passes through. */
 const CALLS: readonly string[] = [
   'socket',
+  'socketpair',
+  'pipe',
+  'pipe2',
   'bind',
   'listen',
   'accept',
@@ -26,6 +29,8 @@ const CALLS: readonly string[] = [
   'shutdown',
   'close',
   'dup',
+  'unlink',
+  'chmod',
   'dup2',
   'dup3',
   'fcntl',

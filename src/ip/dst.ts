@@ -5,7 +5,7 @@
 
 import type { Interface } from '../stack/interface.ts'
 import type { Neighbor } from '../stack/neighbor.ts'
-import type { RouteTable } from '../stack/route.ts'
+import type { RouteMetrics, RouteTable } from '../stack/route.ts'
 import type { Micros } from '../sys/clock.ts'
 import type { PathMtu } from './pmtu.ts'
 
@@ -17,6 +17,7 @@ export interface DstSpec {
   readonly source: number
   readonly type: number
   readonly mtu: number
+  readonly metrics?: RouteMetrics | null
   /** When it stops to be valid by itself: a redirect's end. */
   readonly expires: Micros
 }
@@ -39,6 +40,8 @@ export class Dst {
   /** The path takes less than `min_pmtu`: send without DF. As fresh as the last look at `mtu`. */
   mtuLocked = false
   readonly generation: number
+  /** What the route tells transports, if anything. */
+  readonly metrics: RouteMetrics | null
   readonly #routes: RouteTable
   readonly #paths: PathMtu
   readonly #expires: Micros
@@ -59,6 +62,7 @@ export class Dst {
     this.#paths = paths
     this.#expires = spec.expires
     this.#routeMtu = spec.mtu
+    this.metrics = spec.metrics ?? null
   }
 
   /** False once routes, addresses or interfaces changed: look the route up again. */

@@ -102,6 +102,7 @@ export class Routing {
         source: this.#source(daddr, via, route, type),
         type,
         mtu: route?.mtu ?? 0,
+        metrics: route?.metrics ?? null,
         expires: redirect?.expires ?? Infinity,
       },
       this.#stack.random.int32() & 0xffff,

@@ -1,3 +1,4 @@
 /** The './node' entry: Node's own modules on our sockets. */
-export { type ConnectOptions, SockeyeSocket, type SocketOptions } from './socket.ts'
-export { type HttpAddress, listen, Listener, type ListenOptions, serveHttp } from './listen.ts'
+
+export { type HttpAddress, Listener, type ListenOptions, listen, serveHttp } from './listen.ts'
+export { type ConnectOptions, type SocketOptions, SockeyeSocket } from './socket.ts'

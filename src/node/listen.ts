@@ -89,7 +89,11 @@ class ListenWaiter extends Waiter {
 }
 
 /** Listens on a port of `process` and hands over each connection. Throws a SystemError as bind(2) and listen(2) do. */
-export function listen(process: Process, options: ListenOptions, onConnection: (socket: SockeyeSocket) => void): Listener {
+export function listen(
+  process: Process,
+  options: ListenOptions,
+  onConnection: (socket: SockeyeSocket) => void,
+): Listener {
   const fd = process.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK)
   try {
     if (options.reuseAddress !== false) process.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1)

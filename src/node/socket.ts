@@ -24,7 +24,7 @@ import {
 import type { OptionValue, Sock } from '../sock/sock.ts'
 import { POLLERR, POLLHUP, POLLOUT, Waiter } from '../sock/wait-queue.ts'
 import { setOption } from '../socket/options.ts'
-import { SocketFile } from '../socket/socket-file.ts'
+import type { SocketFile } from '../socket/socket-file.ts'
 import { type Clock, Task, Timer } from '../sys/clock.ts'
 import { EAGAIN, EINPROGRESS, ENOTCONN, SystemError } from '../sys/errno.ts'
 

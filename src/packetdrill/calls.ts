@@ -6,11 +6,11 @@ import { AF_INET, AF_INET6, AF_UNSPEC, SockAddr } from '../sock/address.ts'
 import {
   F_GETFL, F_SETFL, MSG_DONTWAIT, MSG_FASTOPEN, O_ACCMODE, O_NONBLOCK, SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_TYPE_MASK,
 } from '../sock/constants.ts'
-import { Message, type Sock, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../sock/sock.ts'
-import { POLLNVAL, type WaitQueue } from '../sock/wait-queue.ts'
+import { Message, type Sock, TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../sock/sock.ts'
+import { POLLIN, POLLNVAL, type WaitQueue } from '../sock/wait-queue.ts'
 import { SocketFile } from '../socket/socket-file.ts'
 import { Tcb } from '../tcp/tcb.ts'
-import { EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, EEXIST, EINPROGRESS, EINVAL, ENOENT } from '../sys/errno.ts'
+import { EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, EEXIST, EFAULT, EINPROGRESS, EINVAL, ENOENT, EPIPE } from '../sys/errno.ts'
 import { checkMessage } from './control.ts'
 import { getOptionCall, setOptionCall } from './option-calls.ts'
 import { EpollHandle, FileHandle, SocketHandle, Watch } from './handles.ts'
@@ -207,12 +207,25 @@ function sending(handle: SocketHandle, length: number, flags: number, to: SockAd
   }
 }
 
+/** NULL or -1 as a buffer. */
+const isBadPointer = (e: Expression | undefined): boolean => e !== undefined && (e.kind === 'number' || (e.kind === 'word' && e.name === 'NULL'))
+
+/** Reading to a bad address fails when there is something to read. */
+function badRead(handle: SocketHandle): Operation {
+  const { file } = handle
+  return {
+    queues: [file.wait], deadline: Infinity, givesFd: false, check: ok,
+    attempt: () => ((file.poll() & POLLIN) !== 0 ? -EFAULT : file.isNonBlocking ? -EAGAIN : WAIT),
+  }
+}
+
 function read(world: World, args: readonly Expression[], call: SystemCall): Operation {
   const handle = world.handles.get(numberOr(args[0], -1))
   if (handle === undefined) return done(-EBADF)
   if (handle.kind === 'file') return done(takeFrom(handle, numberOr(args[2], 0)))
   if (handle.kind !== 'socket') return done(-EINVAL)
   const isVector = call.name === 'readv'
+  if (isBadPointer(args[1]) && numberOr(args[2], 0) > 0) return badRead(handle)
   const length = isVector ? vectorLength(args[1]) : numberOr(args[2], 0)
   const flags = call.name === 'recv' || call.name === 'recvfrom' ? numberOr(args[3], 0) : 0
   if (length === 0 && call.name === 'read') return done(0)
@@ -228,6 +241,7 @@ function write(world: World, args: readonly Expression[], call: SystemCall): Ope
     return done(length)
   }
   if (handle.kind !== 'socket') return done(-EINVAL)
+  if (isBadPointer(args[1]) && length > 0 && call.name !== 'writev') return done(handle.file.sock.state === TCP_CLOSE ? -EPIPE : -EFAULT)
   const hasFlags = call.name === 'send' || call.name === 'sendto'
   const to = call.name === 'sendto' ? addressOf(world, args[4], world.options.connectPort, world.remote) : null
   return sending(handle, length, hasFlags ? numberOr(args[3], 0) : 0, to)

@@ -155,8 +155,12 @@ export class Shell {
       return DONE
     }
     if ((what === 'route' || what === 'ro' || what === 'r') && (action === 'change' || action === 'replace' || action === 'add')) {
-      const metrics = { mtu: after('mtu'), advmss: after('advmss'), initcwnd: after('initcwnd'), initrwnd: after('initrwnd') }
-      throw new Unsupported(`ip route ${action} ${JSON.stringify(metrics)}`)
+      if (words.includes('initrwnd') || words.includes('quickack') || words.includes('features')) throw new Unsupported(`ip ${args.join(' ')}`)
+      const [advmss, initcwnd, mtu] = [after('advmss'), after('initcwnd'), after('mtu')]
+      this.#world.setRoute(mtu ?? 0, {
+        ...(advmss === undefined ? {} : { advmss }), ...(initcwnd === undefined ? {} : { initcwnd }), mtuLocked: words.includes('lock'),
+      })
+      return DONE
     }
     if (what === 'route' || what === 'addr' || what === 'rule') return DONE
     throw new Unsupported(`ip ${args.join(' ')}`)
@@ -182,7 +186,7 @@ export class Shell {
     for (const [name, value] of Object.entries(this.#world.stack.counters)) {
       if (typeof value !== 'number') continue
       const change = value - (this.#counters.get(name) ?? 0)
-      if (change !== 0) text += `${name.padEnd(32)}${change}\n`
+      if (change !== 0) text += `${name.padEnd(32)}${String(change).padEnd(18)}0.0\n`
       this.#counters.set(name, value)
     }
     return text

@@ -4,6 +4,8 @@
  */
 import { parse } from '../addr/ip4.ts'
 import { IPPROTO_TCP, IPPROTO_UDP } from '../ip/transport.ts'
+import type { Interface } from '../stack/interface.ts'
+import type { RouteMetrics } from '../stack/route.ts'
 import { Stack } from '../stack/stack.ts'
 import { Random } from '../sys/random.ts'
 import { VirtualClock } from '../sys/virtual-clock.ts'
@@ -56,6 +58,7 @@ export class World {
   readonly files: Map<string, number> = new Map()
   /** tolerance_usecs. */
   tolerance = 4000
+  readonly #tun: Interface
   #clientPort = FIRST_CLIENT_PORT
 
   constructor(options: WorldOptions) {
@@ -67,10 +70,18 @@ export class World {
     this.local = parse(options.local) ?? 0
     this.remote = parse(options.remote) ?? 0
     const tun = this.stack.addInterface('tun0', this.device, { addresses: [`${options.local}/${options.prefix}`] })
-    this.stack.routes.add({ destination: 0, prefix: 0, interface: tun, source: this.local })
+    this.#tun = tun
+    this.setRoute(0, {})
     this.tcp = new Tcp(this.stack)
     this.udp = new Udp(this.stack)
     this.clock.settle()
+  }
+
+  /** `ip route change`: what the route to the peer says of MTU, MSS and window. */
+  setRoute(mtu: number, metrics: RouteMetrics): void {
+    const route = { destination: 0, prefix: 0, interface: this.#tun, source: this.local }
+    this.stack.routes.removeIf((r) => r.prefix === 0 && r.destination === 0 && r.interface === this.#tun)
+    this.stack.routes.add({ ...route, mtu, metrics })
   }
 
   /** Time of the script. */

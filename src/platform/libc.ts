@@ -29,7 +29,9 @@ export interface Libc {
 
 /** What koffi is to us: the few functions used, so that its types are not needed where it is not installed. */
 interface Koffi {
-  load(path: null): { func(name: string, result: string, parameters: string[]): (...values: unknown[]) => number | bigint }
+  load(path: null): {
+    func(name: string, result: string, parameters: string[]): (...values: unknown[]) => number | bigint
+  }
   address(value: unknown): bigint
   view(pointer: unknown, length: number): ArrayBuffer
   node: { poll(fd: number, events: object, callback: () => void): PollHandle }
@@ -52,7 +54,11 @@ function bind(koffi: Koffi): Libc {
   const read = lib.func('read', 'int32', ['int32', 'uintptr_t', 'uint32']) as Call
   const write = lib.func('write', 'int32', ['int32', 'uintptr_t', 'uint32']) as Call
   const writev = lib.func('writev', 'int32', ['int32', 'uintptr_t', 'int32']) as Call
-  const ioctl = lib.func('ioctl', 'int32', ['int32', 'ulong', 'void *']) as (fd: number, request: number, p: Uint8Array) => number
+  const ioctl = lib.func('ioctl', 'int32', ['int32', 'ulong', 'void *']) as (
+    fd: number,
+    request: number,
+    p: Uint8Array,
+  ) => number
   const socket = lib.func('socket', 'int32', ['int32', 'int32', 'int32']) as Call
   const errno = new Int32Array(koffi.view(lib.func('__errno_location', 'void *', [])(), 4))
   const result = (n: number): number => (n >= 0 ? n : -(errno[0] as number))

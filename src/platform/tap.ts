@@ -247,7 +247,8 @@ export class Tap implements Link {
  */
 export async function openTap(name: string, options: TapOptions = {}): Promise<Tap> {
   checkName(name)
-  if (process.platform !== 'linux') throw new Error(`cannot open TAP device ${name}: TAP devices are Linux's, this is ${process.platform}`)
+  if (process.platform !== 'linux')
+    throw new Error(`cannot open TAP device ${name}: TAP devices are Linux's, this is ${process.platform}`)
   let libc: Libc
   try {
     libc = await loadLibc()
@@ -282,7 +283,8 @@ function openClone(name: string): number {
     const code = (cause as NodeJS.ErrnoException).code
     let reason = `/dev/net/tun: ${code}`
     if (code === 'ENOENT') reason = '/dev/net/tun is missing (modprobe tun; in a container: --device /dev/net/tun)'
-    if (code === 'EACCES' || code === 'EPERM') reason = '/dev/net/tun may not be opened: root or CAP_NET_ADMIN is missing'
+    if (code === 'EACCES' || code === 'EPERM')
+      reason = '/dev/net/tun may not be opened: root or CAP_NET_ADMIN is missing'
     if (code === 'ENODEV' || code === 'ENXIO') reason = 'the kernel has no TUN/TAP driver (CONFIG_TUN)'
     throw new Error(`cannot open TAP device ${name}: ${reason}`, { cause })
   }

@@ -14,11 +14,13 @@ export const INADDR_BROADCAST = -1
 /** 127.0.0.1 */
 export const INADDR_LOOPBACK = 0x7f000001
 
-/** A mutable socket address: family, IPv4 address as int32 and port, in host order. */
+/** A mutable socket address: family, IPv4 address as int32 and port, in host order; for AF_UNIX a name instead. */
 export class SockAddr {
   family: number
   address: number
   port: number
+  /** AF_UNIX: a path, a name with a leading NUL, or '' for none (unix(7)). */
+  path = ''
 
   constructor(family: number = AF_UNSPEC, address = 0, port = 0) {
     this.family = family
@@ -31,10 +33,11 @@ export class SockAddr {
     this.family = from.family
     this.address = from.address
     this.port = from.port
+    this.path = from.path
     return this
   }
 
   clone(): SockAddr {
-    return new SockAddr(this.family, this.address, this.port)
+    return new SockAddr().copy(this)
   }
 }

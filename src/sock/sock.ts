@@ -88,6 +88,26 @@ export type OptionValue =
   | string
   | { readonly onoff: number; readonly linger: number }
   | { readonly sec: number; readonly usec: number }
+  | PeerCredentials
+
+/** Who is at the other end of a connection on this host: struct ucred (SO_PEERCRED, unix(7)). */
+export interface PeerCredentials {
+  readonly pid: number
+  readonly uid: number
+  readonly gid: number
+}
+
+/** The process that makes a call, as far as a protocol asks. */
+export interface Caller {
+  readonly pid: number
+  readonly euid: number
+  readonly egid: number
+}
+
+/** Nobody in particular: the host itself. */
+const NOBODY: Caller = { pid: 0, euid: 0, egid: 0 }
+/** (uid_t)-1 */
+const NO_ID = 0xffffffff
 
 /** Where getOption puts its answer. */
 export class OptionResult {
@@ -132,6 +152,7 @@ export abstract class Sock implements PortUser {
   /** Who made it (effective user id), and whether the caller in hand is privileged: set by the socket layer. */
   uid = 0
   privileged = true
+  caller: Caller = NOBODY
   /** Its place among the users of `localPort`; kept by `PortTable`. */
   portBucket: PortBucket | null = null
   portNext: PortUser | null = null
@@ -172,6 +193,14 @@ export abstract class Sock implements PortUser {
   /** The next connection, or -errno. */
   accept(): Sock | number {
     return -EOPNOTSUPP
+  }
+  /** Connects it with another new socket of its kind (socketpair(2)). */
+  pair(_other: Sock): number {
+    return -EOPNOTSUPP
+  }
+  /** SO_PEERCRED: nobody, but for local sockets. */
+  peerCredentials(): PeerCredentials {
+    return { pid: 0, uid: NO_ID, gid: NO_ID }
   }
   /** `how` is SHUT_RD 0, SHUT_WR 1, SHUT_RDWR 2. */
   shutdown(_how: number): number {

@@ -42,10 +42,20 @@ export class WaitQueue {
     return this.#first === null
   }
 
+  /** Adds at the end; one that shares before the exclusive ones. */
   add(waiter: Waiter): void {
-    if (waiter.queue !== null) waiter.queue.remove(waiter)
+    waiter.queue?.remove(waiter)
+    this.#insert(waiter, waiter.isExclusive ? null : this.#firstExclusive)
+  }
+
+  /** Adds one that shares in front of all others, as Linux does with those of epoll (add_wait_queue). */
+  addFirst(waiter: Waiter): void {
+    waiter.queue?.remove(waiter)
+    this.#insert(waiter, this.#first)
+  }
+
+  #insert(waiter: Waiter, following: Waiter | null): void {
     waiter.queue = this
-    const following = waiter.isExclusive ? null : this.#firstExclusive
     const previous = following === null ? this.#last : following.previous
     if (waiter.isExclusive) this.#firstExclusive ??= waiter
     waiter.previous = previous

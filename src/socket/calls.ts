@@ -33,7 +33,7 @@ import type { Families } from './families.ts'
 import type { FileTable } from './file-table.ts'
 import type { OpenFile } from './open-file.ts'
 import { getOption, setOption } from './options.ts'
-import { SocketFile } from './socket-file.ts'
+import { SocketFile, SS_CONNECTED } from './socket-file.ts'
 
 /** Flags that F_SETFL may change (SETFL_MASK). */
 const SETFL_MASK = O_APPEND | O_NONBLOCK | O_NOATIME
@@ -70,6 +70,48 @@ export class Calls {
     return this.#install(file, (flags & SOCK_CLOEXEC) !== 0)
   }
 
+  /** socketpair(2): `into` gets two connected descriptors. 0, or as socket(2), or -EOPNOTSUPP for a family without pairs. */
+  socketpair(family: number, type: number, protocol: number, into: [number, number]): number {
+    const flags = type & ~SOCK_TYPE_MASK
+    if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) !== 0) return -EINVAL
+    const first = this.files.reserve()
+    if (first < 0) return first
+    const second = this.files.reserve()
+    const result = second < 0 ? second : this.#pair(family, type, protocol, [first, second])
+    if (result < 0) {
+      this.files.cancel(first)
+      if (second >= 0) this.files.cancel(second)
+      return result
+    }
+    into[0] = first
+    into[1] = second
+    return 0
+  }
+
+  #pair(family: number, type: number, protocol: number, fds: readonly [number, number]): number {
+    const one = this.#families.create(family, type & SOCK_TYPE_MASK, protocol, this.credentials)
+    if (typeof one === 'number') return one
+    const other = this.#families.create(family, type & SOCK_TYPE_MASK, protocol, this.credentials)
+    if (typeof other === 'number') {
+      one.close()
+      return other
+    }
+    one.caller = other.caller = this.credentials
+    const result = one.pair(other)
+    if (result < 0) {
+      one.close()
+      other.close()
+      return result
+    }
+    const closeOnExec = (type & SOCK_CLOEXEC) !== 0
+    for (const [i, sock] of [one, other].entries()) {
+      const file = new SocketFile(sock, (type & SOCK_NONBLOCK) !== 0)
+      file.state = SS_CONNECTED
+      this.files.install(fds[i] as number, file, closeOnExec)
+    }
+    return 0
+  }
+
   #install(file: OpenFile, closeOnExec: boolean): number {
     const fd = this.files.add(file, closeOnExec)
     if (fd < 0) file.unref()
@@ -80,15 +122,22 @@ export class Calls {
     const file = this.socketOf(fd)
     if (file === null) return this.socketError(fd)
     file.sock.privileged = this.credentials.isPrivileged
+    file.sock.caller = this.credentials
     return file.sock.bind(address)
   }
 
   listen(fd: number, backlog: number): number {
-    return this.socketOf(fd)?.listen(backlog) ?? this.socketError(fd)
+    const file = this.socketOf(fd)
+    if (file === null) return this.socketError(fd)
+    file.sock.caller = this.credentials
+    return file.listen(backlog)
   }
 
   connect(fd: number, address: SockAddr): number {
-    return this.socketOf(fd)?.connect(address) ?? this.socketError(fd)
+    const file = this.socketOf(fd)
+    if (file === null) return this.socketError(fd)
+    file.sock.caller = this.credentials
+    return file.connect(address)
   }
 
   /** accept4(2); the peer's name goes to `peer`. A descriptor, or -errno. */
@@ -250,9 +299,9 @@ export class Calls {
 
   /** epoll_wait(2) that never waits: events, 0 if a caller with time would sleep now, or -errno. */
   epoll_wait(epfd: number, events: EpollEvent[], maxevents: number): number {
-    if (!(maxevents > 0 && maxevents <= EP_MAX_EVENTS)) return -EINVAL
     const set = this.files.get(epfd)
     if (set === null) return -EBADF
+    if (!(maxevents > 0 && maxevents <= EP_MAX_EVENTS)) return -EINVAL
     return set instanceof EpollFile ? set.send(events, maxevents) : -EINVAL
   }
 }

@@ -6,6 +6,8 @@ export class Credentials {
   euid = 0
   gid = 0
   egid = 0
+  /** The process itself. */
+  pid = 0
 
   /** CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW, …: all of them or none. */
   get isPrivileged(): boolean {
@@ -18,6 +20,7 @@ export class Credentials {
     copy.euid = this.euid
     copy.gid = this.gid
     copy.egid = this.egid
+    copy.pid = this.pid
     return copy
   }
 }

@@ -77,7 +77,7 @@ export class EpollItem extends Waiter implements FileWatch {
     return inOut === 0 || ((inOut === POLLIN || inOut === POLLOUT) && (events & inOut) !== 0)
   }
 
-  override fileReleased(): void {
+  fileReleased(): void {
     this.set.remove(this)
   }
 }
@@ -152,7 +152,8 @@ export class EpollFile extends OpenFile {
     this.#items.set(fd, item)
     this.#size++
     file.addWatch(item)
-    file.wait?.add(item)
+    if (item.isExclusive) file.wait?.add(item)
+    else file.wait?.addFirst(item)
     this.#lookAt(item)
   }
 

@@ -30,7 +30,10 @@ export class Families {
     const create = this.#create.get(family)
     if (create === undefined) return -EAFNOSUPPORT
     const sock = create(type, protocol, credentials)
-    if (typeof sock !== 'number') sock.uid = credentials.euid
+    if (typeof sock !== 'number') {
+      sock.uid = credentials.euid
+      sock.caller = credentials
+    }
     return sock
   }
 }

@@ -22,6 +22,7 @@ export function intOf(value: OptionValue): number {
   if (typeof value === 'number') return value | 0
   if (value instanceof Uint8Array) return value.length < SIZEOF_INT ? TOO_SHORT : int32At(value, 0)
   if (typeof value === 'string') return TOO_SHORT
+  if ('pid' in value) return value.pid | 0
   return 'onoff' in value ? value.onoff | 0 : value.sec | 0
 }
 

@@ -4,6 +4,7 @@
  * exist: ENOPROTOOPT, as a kernel built without them says.
  */
 
+import { AF_INET, AF_UNIX } from '../sock/address.ts'
 import * as so from '../sock/constants.ts'
 import type { OptionResult, OptionValue, Sock } from '../sock/sock.ts'
 import * as sock from '../sock/sock.ts'
@@ -129,7 +130,14 @@ const socketOptions: OptionTable = {
     },
   },
   [so.SO_REUSEADDR]: flag('SO_REUSEADDR', sock.SF_REUSEADDR),
-  [so.SO_REUSEPORT]: flag('SO_REUSEPORT', sock.SF_REUSEPORT),
+  [so.SO_REUSEPORT]: {
+    ...flag('SO_REUSEPORT', sock.SF_REUSEPORT),
+    set: (s, value) => {
+      if (intOf(value) !== 0 && s.family !== AF_INET) return -EOPNOTSUPP
+      return flag('SO_REUSEPORT', sock.SF_REUSEPORT).set?.(s, value) ?? 0
+    },
+  },
+  [so.SO_PEERCRED]: { name: 'SO_PEERCRED', get: (s) => s.peerCredentials() },
   [so.SO_TYPE]: readOnly('SO_TYPE', (s) => s.type),
   [so.SO_PROTOCOL]: readOnly('SO_PROTOCOL', (s) => s.protocol),
   [so.SO_DOMAIN]: readOnly('SO_DOMAIN', (s) => s.family),
@@ -308,6 +316,7 @@ export function optionsOf(level: number): OptionTable | undefined {
 
 /** setsockopt(2): 0 or -errno. */
 export function setOption(s: Sock, level: number, name: number, value: OptionValue): number {
+  if (level !== so.SOL_SOCKET && s.family === AF_UNIX) return -EOPNOTSUPP
   const table = optionsOf(level)
   if (table === undefined) return s.setOption(level, name, value)
   // sk_setsockopt reads an int before it looks which option it is for, but for SO_BINDTODEVICE.
@@ -318,6 +327,7 @@ export function setOption(s: Sock, level: number, name: number, value: OptionVal
 
 /** getsockopt(2): 0 with the value in `result`, or -errno. */
 export function getOption(s: Sock, level: number, name: number, result: OptionResult): number {
+  if (level !== so.SOL_SOCKET && s.family === AF_UNIX) return -EOPNOTSUPP
   const table = optionsOf(level)
   if (table === undefined) {
     const answer = s.getOption(level, name, result)

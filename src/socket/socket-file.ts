@@ -1,8 +1,9 @@
 /** A socket as a file (struct socket): the socket calls on it, never waiting, by the rules of net/socket.c and af_inet.c. */
 
-import { AF_UNSPEC, SockAddr } from '../sock/address.ts'
+import { AF_UNIX, AF_UNSPEC, SockAddr } from '../sock/address.ts'
 import { FIONREAD, O_NONBLOCK, O_RDWR, SHUT_RDWR, SHUT_WR, SOCK_SEQPACKET, SOCK_STREAM } from '../sock/constants.ts'
 import {
+  RCV_SHUTDOWN,
   SF_LINGER,
   type Sock,
   TCP_CLOSE,
@@ -16,7 +17,7 @@ import {
   TCP_SYN_SENT,
 } from '../sock/sock.ts'
 import type { WaitQueue } from '../sock/wait-queue.ts'
-import { EALREADY, EINPROGRESS, EINVAL, EISCONN, EOPNOTSUPP } from '../sys/errno.ts'
+import { EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, EOPNOTSUPP } from '../sys/errno.ts'
 import { OpenFile } from './open-file.ts'
 
 /** States of a socket as connect(2) sees them (linux/net.h); apart from the protocol's. */
@@ -63,7 +64,7 @@ export class SocketFile extends OpenFile {
   /** 0 when connected, -EINPROGRESS or (asked again) -EALREADY while it goes on, or -errno (inet_stream_connect). */
   connect(to: SockAddr): number {
     const { sock } = this
-    if (!this.isStream) return sock.connect(to)
+    if (!this.isStream || sock.family === AF_UNIX) return sock.connect(to)
     if (to.family === AF_UNSPEC) {
       const result = sock.connect(to)
       this.state = result < 0 ? SS_DISCONNECTING : SS_UNCONNECTED
@@ -109,10 +110,17 @@ export class SocketFile extends OpenFile {
   /** The next connection as a file, or -errno. */
   accept(nonBlocking: boolean): SocketFile | number {
     const sock = this.sock.accept()
-    if (typeof sock === 'number') return sock
+    if (typeof sock === 'number') return this.#acceptError(sock)
     const file = new SocketFile(sock, nonBlocking)
     file.state = SS_CONNECTED
     return file
+  }
+
+  /** A local listener that was shut down has nothing a blocking caller could wait for (unix_accept). */
+  #acceptError(errno: number): number {
+    const { sock } = this
+    const isOver = sock.family === AF_UNIX && (sock.shutdownMask & RCV_SHUTDOWN) !== 0
+    return errno === -EAGAIN && isOver && !this.isNonBlocking ? -EINVAL : errno
   }
 
   /**
@@ -122,6 +130,7 @@ export class SocketFile extends OpenFile {
   startLinger(): boolean {
     const { sock } = this
     if (!sock.isFlag(SF_LINGER) || sock.lingerSeconds === 0 || !this.isStream || this.refs > 1) return false
+    if (sock.family === AF_UNIX) return false
     if (sock.state === TCP_ESTABLISHED || sock.state === TCP_CLOSE_WAIT || sock.state === TCP_SYN_RECV) {
       // Unread data makes the close a reset, which nobody waits for.
       if (sock.ioctl(FIONREAD) > 0) return false

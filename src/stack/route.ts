@@ -36,6 +36,15 @@ export const RTPROT_STATIC = 4
 /** Routes a table holds at most; far more than hosts have, and no peer can add one. */
 export const MAX_ROUTES = 1_000_000
 
+/** What a route tells transports (ip-route(8): advmss, initcwnd, `mtu lock`); 0: nothing. */
+export interface RouteMetrics {
+  /** Most that we advertise as MSS, and the initial congestion window in segments. */
+  readonly advmss?: number
+  readonly initcwnd?: number
+  /** No path MTU discovery: packets go without DF. */
+  readonly mtuLocked?: boolean
+}
+
 export interface Route {
   readonly destination: number
   readonly prefix: number
@@ -52,6 +61,7 @@ export interface Route {
   readonly metric: number
   /** MTU of the path if told, 0: the interface's. */
   readonly mtu: number
+  readonly metrics: RouteMetrics | null
 }
 
 /** What `add` needs to be told; the rest has defaults. */
@@ -64,6 +74,7 @@ export interface RouteSpec {
   readonly metric?: number
   readonly type?: number
   readonly mtu?: number
+  readonly metrics?: RouteMetrics
   readonly scope?: number
   readonly protocol?: number
   readonly table?: number
@@ -221,6 +232,7 @@ export class RouteTable {
       source: spec.source ?? 0,
       metric: spec.metric ?? 0,
       mtu: spec.mtu ?? 0,
+      metrics: spec.metrics ?? null,
     }
   }
 }

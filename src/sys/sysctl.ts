@@ -20,6 +20,9 @@ export class Sysctls {
   netdev_max_backlog = 8192
   /** Packets handled in one batch of input before others get their turn (NAPI weight). */
   netdev_budget = 64
+  // net.unix
+  /** Messages that wait in an AF_UNIX socket's queue before unconnected senders have to wait. */
+  max_dgram_qlen = 10
   // net.ipv4
   ip_forward = 0
   ip_default_ttl = 64
@@ -136,7 +139,7 @@ export class Sysctls {
   static field(name: string): string | undefined {
     const parts = name.replaceAll('/', '.').split('.')
     const last = parts[parts.length - 1] ?? ''
-    if (parts[0] !== 'net' || (parts[1] !== 'core' && parts[1] !== 'ipv4')) return undefined
+    if (parts[0] !== 'net' || (parts[1] !== 'core' && parts[1] !== 'ipv4' && parts[1] !== 'unix')) return undefined
     return last
   }
 

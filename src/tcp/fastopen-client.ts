@@ -54,7 +54,7 @@ export function startOpen(t: Tcb, data: SynData | null): number {
 function sendWithData(t: Tcb, f: FastOpenState, data: SynData, flags: number): number {
   const { snd, dst } = t
   if (dst === null) return 0
-  snd.mssClamp = advertisedMss(t, dst.mtu)
+  snd.mssClamp = advertisedMss(t, dst)
   if (!checkCookie(t)) {
     f.cookieLength = 0
     sendSyn(t, flags)

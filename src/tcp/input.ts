@@ -295,7 +295,7 @@ function simultaneousOpen(t: Tcb, g: Segment): void {
 export function initTransfer(t: Tcb): void {
   const r = t.recovery
   // RFC 6298 (5.7), RFC 5681 §3.1: a lost SYN means a window of one, unless the loss was a mistake.
-  t.snd.cwnd = t.totalRetrans > 1 && r !== null && r.hasUndo ? 1 : INIT_CWND
+  t.snd.cwnd = t.totalRetrans > 1 && r !== null && r.hasUndo ? 1 : (t.dst?.metrics?.initcwnd ?? INIT_CWND)
   t.snd.cwndStamp = t.tcp.nowMs()
   if (r !== null) {
     r.hasUndo = false

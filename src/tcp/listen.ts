@@ -240,7 +240,7 @@ function makeEarlyChild(r: Request, g: Segment, packet: Packet): void {
 function initialRequestWindow(r: Request, dst: Dst): void {
   const listener = r.listener
   const saved = { wnd: listener.rcv.wnd, wscale: listener.rcv.wscale, clamp: listener.rcv.windowClamp }
-  r.advMss = advertisedMss(listener, dst.mtu)
+  r.advMss = advertisedMss(listener, dst)
   const timestamps = (r.opt & OPT_TIMESTAMPS) !== 0
   r.tcp.initialWindow(listener, r.advMss - (timestamps ? 12 : 0), (r.opt & OPT_WSCALE) !== 0)
   r.rcvWnd = listener.rcv.wnd

@@ -1,4 +1,5 @@
 /** How much payload a segment may carry: MTU, MSS option, options in use (RFC 9293 §3.7.1, RFC 6691; Linux tcp_output.c). */
+import type { Dst } from '../ip/dst.ts'
 import type { Tcb } from './tcb.ts'
 import { OPT_TIMESTAMPS } from './tcb.ts'
 
@@ -43,7 +44,7 @@ export function currentMss(t: Tcb): number {
 }
 
 /** The MSS to advertise on the route (tcp_advertise_mss): its MTU less the headers, or what TCP_MAXSEG lowered it to. */
-export function advertisedMss(t: Tcb, mtu: number): number {
-  const mss = Math.min(mtu - HEADERS, 65535 - HEADERS)
+export function advertisedMss(t: Tcb, dst: Dst): number {
+  const mss = dst.metrics?.advmss ?? Math.min(dst.mtu - HEADERS, 65535 - HEADERS)
   return t.snd.userMss > 0 && t.snd.userMss < mss ? t.snd.userMss : mss
 }

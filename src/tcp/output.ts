@@ -46,7 +46,7 @@ function naglePasses(t: Tcb, segment: TxSegment, mss: number, mode: number): boo
   if ((segment.flags & FIN) !== 0 || ((t.opt & OPT_URG_SEEN) !== 0 && after(t.snd.up, segment.seq))) return true
   if (segment.bytes >= mss) return true
   if (mode === NAGLE_CORK) return false
-  return t.packetsOut === 0 || !(after(t.snd.sml, t.snd.una) && !after(t.snd.sml, t.snd.nxt))
+  return t.packetsOut === 0 || !isSmallOut(t)
 }
 
 /** Longest burst in segments: half a millisecond or so of the pacing rate (tcp_tso_autosize, LINUX-TCP 9). */
@@ -66,7 +66,7 @@ function burstSegments(t: Tcb, mss: number): number {
   return Math.min(most, Math.max(Math.floor(bytes / mss), sysctl.tcp_min_tso_segs))
 }
 
-/** Where to cut a long segment: window, quota, and no silly tail (tcp_mss_split_point). */
+/** Where to cut a long segment: window, quota, and no small tail that Nagle would hold (tcp_mss_split_point). */
 function splitPoint(t: Tcb, segment: TxSegment, mss: number, quota: number, mode: number): number {
   const window = windowRoom(t, segment.seq)
   const most = mss * quota
@@ -74,40 +74,44 @@ function splitPoint(t: Tcb, segment: TxSegment, mss: number, quota: number, mode
   const needed = Math.min(segment.bytes, window)
   if (most <= needed) return most
   const partial = needed % mss
-  if (partial > 0 && needed === segment.bytes && !naglePasses2(t, partial, mss, mode, segment)) return needed - partial
-  if (partial > 0 && needed < segment.bytes) return needed - partial > 0 ? needed - partial : needed
-  return needed
+  const isHeld = mode === NAGLE_CORK || (mode === NAGLE_NORMAL && t.packetsOut > 0 && isSmallOut(t))
+  return partial > 0 && isHeld ? needed - partial : needed
 }
 
-function naglePasses2(t: Tcb, partial: number, mss: number, mode: number, segment: TxSegment): boolean {
-  if (partial >= mss || mode === NAGLE_PUSH || (segment.flags & FIN) !== 0) return true
-  if (mode === NAGLE_CORK) return false
-  return t.packetsOut === 0 || !(after(t.snd.sml, t.snd.una) && !after(t.snd.sml, t.snd.nxt))
-}
+/** An earlier small segment is unacknowledged (tcp_minshall_check). */
+const isSmallOut = (t: Tcb): boolean => after(t.snd.sml, t.snd.una) && !after(t.snd.sml, t.snd.nxt)
+
+/** Why a burst waits: it does not, for the congestion window, for the peer's, or for the program. */
+const DEFER_NO = 0
+const DEFER_CWND = 1
+const DEFER_RWND = 2
+const DEFER_PROGRAM = 3
+/** An acknowledgement nearer than this is worth waiting for, in microseconds. */
+const NEAR_ACK = 1000
 
 /** More could be sent in one burst if we waited for an acknowledgement that is near (tcp_tso_should_defer). */
-function shouldDefer(t: Tcb, segment: TxSegment, mss: number, mostSegments: number): boolean {
-  if (t.caState >= CA_RECOVERY) return false
-  if (t.lastSentTime !== 0 && ((t.tcp.nowMs() - t.lastSentTime) | 0) > 0) return false
-  if ((segment.flags & FIN) !== 0) return false
-  const quota = t.snd.cwnd - inFlight(t)
+function shouldDefer(t: Tcb, segment: TxSegment, mss: number, mostSegments: number): number {
+  if (t.caState >= CA_RECOVERY) return DEFER_NO
+  // Only if the last write was a moment ago.
+  if (t.lastSent !== null && t.tcp.now - t.lastSent.txTime >= NEAR_ACK) return DEFER_NO
+  const congestion = (t.snd.cwnd - inFlight(t)) * mss
   const window = windowRoom(t, segment.seq)
-  const limit = Math.min(window, quota * mss)
-  if (limit >= Math.min(mostSegments * mss, MAX_BURST)) return false
-  if (segment.next !== null && limit >= segment.bytes) return false
+  const limit = Math.min(window, congestion)
+  if (limit >= mostSegments * mss) return DEFER_NO
+  if (segment.next !== null && limit >= segment.bytes) return DEFER_NO
   const divisor = t.stack.sysctl.tcp_tso_win_divisor
   if (divisor > 0) {
-    let chunk = Math.min(t.snd.wnd, t.snd.cwnd * mss)
-    chunk = Math.floor(chunk / divisor)
-    if (limit >= chunk) return false
-  } else if (limit > 3 * mss) return false
+    if (limit >= Math.floor(Math.min(t.snd.wnd, t.snd.cwnd * mss) / divisor)) return DEFER_NO
+  } else if (limit > 3 * mss) return DEFER_NO
   const head = t.txHead
-  if (head === null || head === t.sendHead) return false
-  // The oldest segment's acknowledgement is due within half a round trip, but not later than a millisecond.
-  const sinceUs = t.tcp.now - head.txTime
-  const leftUs = (t.srtt >> 3) / 2 - sinceUs
-  if (leftUs < 0) return false
-  return segment.bytes > 0
+  if (head === null || head === t.sendHead) return DEFER_NO
+  const srttUs = t.srtt / 8
+  if (head.txTime + srttUs - t.tcp.now > Math.min(srttUs / 2, NEAR_ACK)) return DEFER_NO
+  if (congestion < window) {
+    if (congestion <= segment.bytes) return DEFER_CWND
+  } else if (window <= segment.bytes) return DEFER_RWND
+  // What will not grow any more need not wait.
+  return (segment.flags & FIN) !== 0 || segment.endOfRecord ? DEFER_NO : DEFER_PROGRAM
 }
 
 /** A new segment left: it is out, and the retransmission timer covers it (tcp_event_new_data_sent). */
@@ -128,6 +132,7 @@ function newDataSent(t: Tcb, segment: TxSegment): void {
 export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe: boolean): boolean {
   let sent = 0
   let rwndLimited = false
+  let cwndLimited = false
   const burst = burstSegments(t, mss)
   for (let segment = t.sendHead; segment !== null; segment = t.sendHead) {
     let quota = cwndQuota(t)
@@ -148,9 +153,14 @@ export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe
     if (segment.pcount === 1) {
       if (!naglePasses(t, segment, mss, tailMode)) break
     } else {
-      if (!one && shouldDefer(t, segment, mss, burst)) break
+      const defer = one ? DEFER_NO : shouldDefer(t, segment, mss, burst)
+      if (defer !== DEFER_NO) {
+        cwndLimited = defer === DEFER_CWND
+        rwndLimited = defer === DEFER_RWND
+        break
+      }
       if ((t.opt & OPT_URG_SEEN) === 0 || !after(t.snd.up, segment.seq)) {
-        limit = splitPoint(t, segment, mss, quota, tailMode)
+        limit = splitPoint(t, segment, mss, quota, mode)
         if (limit <= 0) break
       }
     }
@@ -165,7 +175,7 @@ export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe
     sent += segment.pcount
     if (one) break
   }
-  const cwndLimited = inFlight(t) >= t.snd.cwnd
+  if (inFlight(t) >= t.snd.cwnd) cwndLimited = true
   if (rwndLimited) startChrono(t, CHRONO_RWND)
   else stopChrono(t, CHRONO_RWND)
   if (sent > 0 || cwndLimited) validateCwnd(t, cwndLimited)

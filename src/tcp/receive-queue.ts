@@ -197,7 +197,7 @@ function removeOoo(t: Tcb, packet: Packet): void {
 }
 
 /** Makes room by dropping the highest out-of-order data (tcp_prune_ofo_queue); false if the newcomer would be it. */
-function pruneOutOfOrder(t: Tcb, packet: Packet): boolean {
+export function pruneOutOfOrder(t: Tcb, packet: Packet): boolean {
   const goal = t.rcvbuf - truesize(packet)
   let pruned = false
   while (t.rmemAlloc > goal && t.oooTail !== null && after(t.oooTail.seq, packet.seq)) {

@@ -10,7 +10,7 @@ import { dataReceived, measureReceiveMss } from './delack.ts'
 import { setDsack } from './dsack.ts'
 import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 import { setState, WAKE_ALL } from './lifecycle.ts'
-import { deliverOutOfOrder, queueInOrder, queueOutOfOrder, sackAdvanced, trimFrontTo } from './receive-queue.ts'
+import { deliverOutOfOrder, pruneOutOfOrder, queueInOrder, queueOutOfOrder, sackAdvanced, trimFrontTo } from './receive-queue.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before, diff } from './seq.ts'
 import { ACK_NOMEM, ACK_NOW, ACK_SCHED, OPT_SACK, OPT_URG_SEEN, type Tcb } from './tcb.ts'
@@ -89,10 +89,10 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
 function queueAndAck(t: Tcb, g: Segment, packet: Packet): void {
   const length = packet.length
   const memory = truesize(packet)
-  if (length > 0 && t.rmemAlloc + length > t.rcvbuf && !makeRoom(t, length)) {
+  if (t.rmemAlloc + length > t.rcvbuf && !makeRoom(t, packet, length)) {
     // Out of memory: the window is closed at once; a packet for an empty queue is taken nevertheless (tcp_data_queue).
     t.ackPending |= ACK_SCHED | ACK_NOW | ACK_NOMEM
-    if (t.rcvHead !== null) {
+    if (t.rcvHead !== null && length > 0) {
       t.stack.counters.TcpExtTCPRcvQDrop++
       if (!t.isFlag(SF_DEAD)) t.wait.wake(POLLIN | POLLRDNORM | POLLRDBAND)
       packet.release()
@@ -119,7 +119,7 @@ function queueAndAck(t: Tcb, g: Segment, packet: Packet): void {
 }
 
 /** Over the limit: the buffer grows if it may, and small segments count by their bytes only (tcp_prune_queue). */
-function makeRoom(t: Tcb, length: number): boolean {
+function makeRoom(t: Tcb, packet: Packet, length: number): boolean {
   if (t.rmemAlloc === 0) return false
   t.stack.counters.TcpExtPruneCalled++
   clampWindow(t)
@@ -127,6 +127,8 @@ function makeRoom(t: Tcb, length: number): boolean {
   // Linux would copy small segments together now; we let the account run over by what that saves.
   const queued = diff(t.rcv.nxt, t.rcv.copiedSeq)
   if (queued + length <= t.rcvbuf) return true
+  // What came before its turn goes: it would keep the window closed when the reader has taken all there is.
+  if (pruneOutOfOrder(t, packet)) return true
   t.stack.counters.TcpExtRcvPruned++
   return false
 }

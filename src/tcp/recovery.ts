@@ -15,7 +15,7 @@ import {
   CA_CWR, CA_DISORDER, CA_LOSS, CA_OPEN, CA_RECOVERY, INFINITE_SSTHRESH, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS,
   type RecoveryVars, type Tcb,
 } from './tcb.ts'
-import { PENDING_RTO, rearmRto } from './timer.ts'
+import { armRexmt, PENDING_RTO, rearmRto } from './timer.ts'
 import { inFlight, leftOut, splitSegment } from './tx-queue.ts'
 import { LOST, SACKED, type TxSegment } from './tx-segment.ts'
 
@@ -117,9 +117,14 @@ function markAllLost(t: Tcb, r: RecoveryVars): void {
 }
 
 /** An acknowledgement older than our first retransmission: the original got through (RFC 3522, tcp_packet_delayed). */
-const wasDelayed = (t: Tcb, r: RecoveryVars): boolean =>
-  r.retransStamp !== 0 && (t.opt & OPT_TIMESTAMPS) !== 0 && t.rcvTsEcr !== 0 &&
-  ((t.rcvTsEcr - ((r.retransStamp + t.tsOffset) | 0)) | 0) < 0
+function wasDelayed(t: Tcb, r: RecoveryVars): boolean {
+  if (r.retransStamp !== 0) {
+    return (t.opt & OPT_TIMESTAMPS) !== 0 && t.rcvTsEcr !== 0 && ((t.rcvTsEcr - ((r.retransStamp + t.tsOffset) | 0)) | 0) < 0
+  }
+  // Nothing was sent again at all, save where the stamp was cleared after it was (6.12's tcp_packet_delayed).
+  if (!isSack(t) && !before(t.snd.una, r.highSeq)) return false
+  return t.state !== TCP_SYN_SENT
+}
 
 const mayUndo = (t: Tcb, r: RecoveryVars): boolean => r.hasUndo && (r.undoRetrans === 0 || wasDelayed(t, r))
 
@@ -277,6 +282,9 @@ function processLoss(t: Tcb, r: RecoveryVars, flags: number, dupacks: number): n
   return REXMIT_LOST
 }
 
+/** Least time to wait for the ACK of what was SACKed already, 10 ms. */
+const RENEGING_DELAY = 10000
+
 /** What to send after an acknowledgement. */
 export const REXMIT_NONE = 0
 export const REXMIT_LOST = 1
@@ -296,6 +304,12 @@ export function fastRetransAlert(t: Tcb, priorUna: number, dupacks: number, flag
   const ece = (flags & F.ECE_SEEN) !== 0
   const advanced = (flags & F.SND_UNA_ADVANCED) !== 0
   if (t.packetsOut === 0 && t.sackedOut > 0) t.sackedOut = 0
+  if ((flags & F.SACK_RENEGING) !== 0 && advanced) {
+    // The peer took SACKs back, or its ACK is late: a short timeout tells (tcp_check_sack_reneging).
+    armRexmt(t, PENDING_RTO, Math.max(t.srtt >> 4, RENEGING_DELAY))
+    result.flags = flags & ~F.SET_XMIT_TIMER
+    return
+  }
   if (ece) r.priorSsthresh = 0
   if (t.caState === CA_OPEN) r.retransStamp = 0
   else if (!before(t.snd.una, r.highSeq)) {
@@ -355,6 +369,7 @@ export function retransmitLost(t: Tcb): void {
 /** Lost, but not by congestion: no reduction, though Loss state until all is there (tcp_non_congestion_loss_retransmit). */
 export function retransmitUncongested(t: Tcb): void {
   const r = recoveryOf(t)
+  if (!isSack(t)) t.sackedOut = Math.min(t.sackedOut, t.packetsOut - t.lostOut)
   if (t.caState !== CA_LOSS) {
     r.highSeq = t.snd.nxt
     t.snd.ssthresh = currentSsthresh(t)

@@ -27,7 +27,7 @@ import { cookieArrives, Request, requestInput, synArrives } from './listen.ts'
 import { TcpMetrics } from './metrics.ts'
 import { syncMss } from './mss.ts'
 import { sumPacket } from '../buf/checksum.ts'
-import { retransmitLost } from './recovery.ts'
+import { retransmitUncongested } from './recovery.ts'
 import { markLost } from './rack.ts'
 import { sampleRtt, setRto, updateMinRtt } from './rtt.ts'
 import { SackState } from './sack.ts'
@@ -262,6 +262,12 @@ export class Tcp implements Transport {
       tcpOptions.parse(b, o + wire.HDR_LEN, o + header, this.parsed)
       g.hasTs = this.parsed.hasTs
       g.sackCount = this.parsed.sackCount
+      if (this.parsed.hasMd5) {
+        // Nobody here has a key: a signed segment is not for us (RFC 2385; tcp_inbound_hash).
+        counters.TcpExtTCPMD5Unexpected++
+        this.stack.trace.drop?.(packet, 'tcp.md5-unexpected', this.stack.name)
+        return false
+      }
     } else {
       if (g.hasTs || g.sackCount > 0 || (g.flags & wire.SYN) !== 0) tcpOptions.reset(this.parsed)
       g.hasTs = false
@@ -371,12 +377,15 @@ export class Tcp implements Transport {
     if (t.state === TCP_LISTEN || t.state === TCP_CLOSE || t.dst === null) return
     const mtu = t.dst.mtu
     if (mtu >= t.pmtu) return
+    const old = t.snd.mss
     syncMss(t, mtu)
-    if (t.state !== TCP_ESTABLISHED && t.state !== TCP_CLOSE_WAIT && t.state !== TCP_FIN_WAIT1) return
+    // A SYN with data was lost whole: the next goes without (tcp_simple_retransmit).
+    const isSynData = t.state === TCP_SYN_SENT && t.fastOpen !== null && t.fastOpen.synData
+    if (!isSynData && t.state !== TCP_ESTABLISHED && t.state !== TCP_CLOSE_WAIT && t.state !== TCP_FIN_WAIT1) return
     for (let s = t.txHead; s !== null && s !== t.sendHead; s = s.next) {
-      if (s.bytes / Math.max(s.pcount, 1) > t.snd.mss) markLost(t, s)
+      if (isSynData || (s.pcount > 1 ? Math.max(old, s.bytes / s.pcount) : s.bytes) > t.snd.mss) markLost(t, s)
     }
-    retransmitLost(t)
+    if (t.lostOut > 0) retransmitUncongested(t)
   }
 }
 

@@ -21,6 +21,7 @@ import {
 import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
 import { sendActiveReset, sendProbe } from './transmit.ts'
 import { splitSegment } from './tx-queue.ts'
+import type { TxSegment } from './tx-segment.ts'
 
 /** TCP_RESOURCE_PROBE_INTERVAL: wait after a drop on this host, 500 ms. */
 const LOCAL_RETRY = 500000
@@ -108,6 +109,20 @@ function blackHole(t: Tcb): void {
   syncMss(t, mss + 40)
 }
 
+/** Nothing heard for two of the longest timeouts, nor progress, from a peer that took its window back (tcp_rtx_probe0_timed_out). */
+function shrunkWindowTimedOut(t: Tcb, head: TxSegment): boolean {
+  const now = t.tcp.nowMs()
+  const stamp = t.recovery?.retransStamp ?? 0
+  const sinceSent = (now - (stamp !== 0 ? stamp : Math.floor(head.txTime / 1000))) | 0
+  const { userTimeout } = t.tuning
+  let limit = t.stack.sysctl.tcp_rto_max_ms * 2
+  if (userTimeout > 0) {
+    if (sinceSent > userTimeout) return true
+    limit = Math.min(limit, userTimeout)
+  }
+  return ((now - t.lastSegmentTime) | 0) > limit && sinceSent > limit
+}
+
 /** RFC 6298 (5.4)–(5.7): the oldest segment goes again, the timer doubles (tcp_retransmit_timer). */
 function retransmitTimeout(t: Tcb): void {
   if (t.packetsOut === 0) return
@@ -116,7 +131,7 @@ function retransmitTimeout(t: Tcb): void {
   const counters = t.stack.counters
   if (t.snd.wnd === 0 && !t.isFlag(SF_DEAD) && t.state !== TCP_SYN_SENT && t.state !== TCP_SYN_RECV) {
     // The peer closed its window over data already out: the retransmission serves as the probe.
-    if (((t.tcp.nowMs() - t.lastSegmentTime) | 0) > t.stack.sysctl.tcp_rto_max_ms) {
+    if (shrunkWindowTimedOut(t, head)) {
       writeError(t)
       return
     }

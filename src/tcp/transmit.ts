@@ -56,7 +56,8 @@ function hand(t: Tcb, packet: Packet, at: number, tos: number): boolean {
   }
   packet.time = t.tcp.now
   const ttl = t.ttl > 0 ? t.ttl : t.stack.sysctl.ip_default_ttl
-  const result = t.stack.ipv4.output(packet, t.dst, t.localAddress, t.remoteAddress, IPPROTO_TCP, ttl, tos, t.stack.sysctl.ip_no_pmtu_disc === 0)
+  const df = t.stack.sysctl.ip_no_pmtu_disc === 0 && t.dst.metrics?.mtuLocked !== true
+  const result = t.stack.ipv4.output(packet, t.dst, t.localAddress, t.remoteAddress, IPPROTO_TCP, ttl, tos, df)
   if (result === 0) return true
   // Our own queue is full: that is congestion too (NET_XMIT_DROP in __tcp_transmit_skb).
   if (result === -ENOBUFS) enterCwr(t)
@@ -185,7 +186,7 @@ export function transmitSyn(t: Tcb, segment: TxSegment, data: TxSegment | null):
     cookie.synExperimental = cookie.isExperimental
   }
   const at = packet.push(wire.HDR_LEN + size)
-  t.rcv.advMss = advertisedMss(t, t.dst.mtu)
+  t.rcv.advMss = advertisedMss(t, t.dst)
   if (t.rcv.windowClamp === 0) initialWindow(t, t.rcv.advMss, wscale)
   wire.emit(packet.bytes, at, t.localPort, t.remotePort, segment.seq, isAck ? t.rcv.nxt : 0,
     wire.HDR_LEN + size, segment.flags, Math.min(65535, t.rcv.wnd))

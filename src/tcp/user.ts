@@ -16,7 +16,7 @@ import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLL
 import { PSH } from '../wire/tcp.ts'
 import { OPT_CONNECTING, OPT_FIN_QUEUED, OPT_NOSPACE, OPT_UNACCEPTED, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { finTimeout } from './input.ts'
-import { isWritable } from './write-space.ts'
+import { hasRoom, isWritable } from './write-space.ts'
 import { restartAfterIdle } from './cwnd.ts'
 import { listenFastOpen } from './fastopen.ts'
 import { beginOpen, sendFastOpen, type SynData } from './fastopen-client.ts'
@@ -214,7 +214,7 @@ export class TcpUser {
     while (taken < length) {
       let segment = t.sendHead === null ? null : t.txTail
       if (segment === null || segment.bytes >= goal || segment.endOfRecord || segment.count >= 15) {
-        if (t.wmemQueued >= t.sndbuf || (t.tuning.notsentLowat > 0 && diff(t.snd.writeSeq, t.snd.nxt) >= t.tuning.notsentLowat)) break
+        if (!hasRoom(t)) break
         segment = appendSegment(t, 0)
       }
       const want = Math.min(length - taken, goal - segment.bytes)
@@ -372,7 +372,7 @@ export class TcpUser {
       const queued = t.rcvHead === null ? 0 : diff(t.rcv.nxt, t.rcv.copiedSeq)
       if (queued > 0 && (queued >= t.rcvLowat || t.rmemAlloc >= t.rcvbuf || receiveWindow(t) <= t.rcv.mss)) mask |= POLLIN | POLLRDNORM
       if ((t.shutdownMask & SEND_SHUTDOWN) === 0) {
-        if (isWritable(t) && !(t.tuning.notsentLowat > 0 && diff(t.snd.writeSeq, t.snd.nxt) >= t.tuning.notsentLowat)) mask |= POLLOUT | POLLWRNORM
+        if (isWritable(t)) mask |= POLLOUT | POLLWRNORM
         else t.opt |= OPT_NOSPACE
       } else mask |= POLLOUT | POLLWRNORM
       if ((t.urgData & URG_VALID) !== 0) mask |= POLLPRI

@@ -1,13 +1,15 @@
 /** The send buffer: how large it may grow, and when a writer is woken (sk_stream_is_writeable, tcp_check_space). */
 import { SF_SNDBUF_LOCK } from '../sock/sock.ts'
 import { POLLOUT, POLLWRBAND, POLLWRNORM } from '../sock/wait-queue.ts'
+import { diff } from './seq.ts'
 import { CHRONO_SNDBUF, stopChrono } from './stats.ts'
 import { INIT_CWND, OPT_NOSPACE, type Tcb } from './tcb.ts'
 
 /** Room for two windows of what the congestion window allows (tcp_sndbuf_expand). */
 export function expandSendBuffer(t: Tcb): void {
   if (t.isFlag(SF_SNDBUF_LOCK)) return
-  const perSegment = Math.max(t.snd.mssClamp, t.snd.mss) + 844
+  // What a segment costs: its buffer, of a power of two with the headers, and struct sk_buff.
+  const perSegment = 2 ** Math.ceil(Math.log2(Math.max(t.snd.mssClamp, t.snd.mss) + 640)) + 256
   const segments = Math.max(INIT_CWND, t.snd.cwnd, t.reordering + 1)
   const want = 2 * segments * perSegment
   if (t.sndbuf < want) t.sndbuf = Math.min(want, t.stack.sysctl.tcp_wmem[2] as number)
@@ -23,5 +25,12 @@ export function newSpace(t: Tcb): void {
   t.wait.wake(POLLOUT | POLLWRNORM | POLLWRBAND)
 }
 
-/** A third of the send buffer is free (sk_stream_is_writeable). */
-export const isWritable = (t: Tcb): boolean => t.sndbuf - t.wmemQueued >= t.wmemQueued >> 1
+/** TCP_NOTSENT_LOWAT, or the host's. */
+const notsentLowat = (t: Tcb): number => (t.tuning.notsentLowat > 0 ? t.tuning.notsentLowat : t.stack.sysctl.tcp_notsent_lowat)
+
+/** May a writer put another segment into the queue (sk_stream_memory_free)? */
+export const hasRoom = (t: Tcb): boolean => t.wmemQueued < t.sndbuf && diff(t.snd.writeSeq, t.snd.nxt) < notsentLowat(t)
+
+/** A third of the send buffer is free, and less than half of TCP_NOTSENT_LOWAT unsent (sk_stream_is_writeable). */
+export const isWritable = (t: Tcb): boolean =>
+  t.sndbuf - t.wmemQueued >= t.wmemQueued >> 1 && 2 * diff(t.snd.writeSeq, t.snd.nxt) < notsentLowat(t)

@@ -16,8 +16,7 @@ describe('ICMP with the Linux kernel over TAP', { skip }, () => {
   after(() => lab.close())
 
   const ours = async (capture: string, ...args: string[]): Promise<PingResult> => {
-    const running = lab.start('env', `PCAP=${capture}`, process.execPath, '--import', 'tsx', 'test/interop/our-end.ts', 'ping', ...args)
-    const { status, stdout, stderr } = await running.end(60)
+    const { status, stdout, stderr } = await lab.program(capture, 'ping', ...args).end(60)
     assert.equal(status, 0, stderr)
     return JSON.parse(stdout) as PingResult
   }

@@ -16,7 +16,7 @@ export const TAP = 'tap0'
 export function skipReason(...tools: string[]): string | false {
   const reason = missing(tools)
   if (reason === undefined) return false
-  if (process.env['CI'] !== undefined) throw new Error(`interop: ${reason}`)
+  if (process.env.CI !== undefined) throw new Error(`interop: ${reason}`)
   return reason
 }
 
@@ -136,7 +136,10 @@ export class Lab {
 
   /** Starts a program in the namespace. */
   start(program: string, ...args: string[]): Running {
-    const child = spawn('ip', ['netns', 'exec', this.namespace, program, ...args], { stdio: ['pipe', 'pipe', 'pipe'], cwd: ROOT })
+    const child = spawn('ip', ['netns', 'exec', this.namespace, program, ...args], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      cwd: ROOT,
+    })
     const running = new Running(child)
     child.stdin.on('error', () => {})
     this.#running.push(running)
@@ -169,12 +172,23 @@ export class Lab {
 
   /** Starts a script of ours in the namespace. */
   ours(script: string, ...args: string[]): Running {
+    // Each has an address of its own on the device; for its first second the kernel would not believe a new one.
+    this.must('ip', 'neighbor', 'flush', 'all')
     return this.start(process.execPath, '--import', 'tsx', script, ...args)
+  }
+
+  /** Starts a mode of `our-end.ts`, everything captured. */
+  program(capture: string, ...args: string[]): Running {
+    return this.ours('test/interop/our-end.ts', capture, ...args)
   }
 
   /** Ends what still runs and takes the namespace away. */
   async close(): Promise<void> {
     for (const running of this.#running) if (running.child.exitCode === null) running.child.kill('SIGTERM')
+    // Children of theirs may hold the pipes open.
+    const { stdout } = spawnSync('ip', ['netns', 'pids', this.namespace], { encoding: 'utf8' })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    for (const pid of stdout.split('\n').filter((line) => line !== '')) spawnSync('kill', ['-KILL', pid])
     await Promise.all(this.#running.map((running) => running.end(5)))
     spawnSync('ip', ['netns', 'delete', this.namespace])
     rmSync(this.directory, { recursive: true, force: true })

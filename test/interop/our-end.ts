@@ -1,6 +1,6 @@
 /**
  * Our end of the tests that are no `sockeye serve`: a host on the TAP device of the namespace this is started in, and one
- * short program, chosen by the first argument; its outcome is printed as one line of JSON.
+ * short program, chosen by the second argument; the first names the capture; its outcome is printed as one line of JSON.
  */
 import { ping } from '../../src/app/ping.ts'
 import { FileSink, Recorder } from '../../src/cli/capture-file.ts'
@@ -9,16 +9,23 @@ import type { Process } from '../../src/host/process.ts'
 import { RealClock } from '../../src/platform/clock.ts'
 import { platformRandom } from '../../src/platform/random.ts'
 import { openTap } from '../../src/platform/tap.ts'
-import { AF_INET, SHUT_WR, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, SOL_TCP, TCP_USER_TIMEOUT } from '../../src/socket/constants.ts'
+import {
+  AF_INET,
+  SHUT_WR,
+  SO_REUSEADDR,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  SOL_TCP,
+  TCP_USER_TIMEOUT,
+} from '../../src/socket/constants.ts'
 import { SystemError } from '../../src/sys/errno.ts'
 import { KERNEL, OURS, PREFIX, TAP } from './lab.ts'
 
-const [mode = '', ...args] = process.argv.slice(2)
+const [capture = '', mode = '', ...args] = process.argv.slice(2)
 const clock = new RealClock()
 const host = new Host({ name: 'ours', clock, random: platformRandom() })
 const tap = await openTap(TAP, { clock, pool: host.stack.pool })
-const pcap = process.env['PCAP']
-const sink = pcap === undefined ? undefined : new FileSink('PCAP', pcap)
+const sink = capture === '' ? undefined : new FileSink('capture', capture)
 const link = sink === undefined ? tap : new Recorder(sink, clock, undefined).record(tap, TAP)
 host.addInterface(TAP, link, { addresses: [`${OURS}/${PREFIX}`] })
 
@@ -48,7 +55,12 @@ const MODES: Readonly<Record<string, (program: Process) => Promise<object>>> = {
   /** ping COUNT SIZE INTERVAL: echo requests of ours to the kernel. */
   async ping() {
     const [count, size, intervalMs] = args.map(Number)
-    return ping(host, KERNEL, { count: count as number, size: size as number, intervalMs: intervalMs as number, waitMs: 2000 })
+    return ping(host, KERNEL, {
+      count: count as number,
+      size: size as number,
+      intervalMs: intervalMs as number,
+      waitMs: 2000,
+    })
   },
 
   /** connect PORT TEXT: connects to the kernel, writes, half-closes, reads to the end. */

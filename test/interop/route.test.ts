@@ -26,7 +26,17 @@ describe('forwarding between two namespaces over TAP', { skip }, () => {
     lab.must('ip', 'tuntap', 'add', 'dev', FAR_TAP, 'mode', 'tap')
     serving = lab.ours(
       'src/cli/main.ts',
-      ...['serve', '--tap', TAP, '--address', `${OURS}/${PREFIX}`, '--tap', FAR_TAP, '--address', `${OURS_FAR}/${PREFIX}`],
+      ...[
+        'serve',
+        '--tap',
+        TAP,
+        '--address',
+        `${OURS}/${PREFIX}`,
+        '--tap',
+        FAR_TAP,
+        '--address',
+        `${OURS_FAR}/${PREFIX}`,
+      ],
       ...['--forward', '--pcap', lab.file('route.pcapng')],
     )
     await serving.printed(/^ready.*$/m)
@@ -47,13 +57,21 @@ describe('forwarding between two namespaces over TAP', { skip }, () => {
 
   test('traceroute by UDP shows our host as the first hop and the far kernel as the second (RFC 792, RFC 1812 §5.3.1)', async () => {
     const { stdout } = await lab.run('traceroute', '-n', '-q', '2', '-w', '2', FAR)
-    const hops = stdout.trim().split('\n').slice(1).map((line) => line.trim().split(/\s+/)[1])
+    const hops = stdout
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/)[1])
     assert.deepEqual(hops, [OURS, FAR])
   })
 
   test('traceroute by ICMP shows the same', async () => {
     const { stdout } = await lab.run('traceroute', '-n', '-I', '-q', '2', '-w', '2', FAR)
-    const hops = stdout.trim().split('\n').slice(1).map((line) => line.trim().split(/\s+/)[1])
+    const hops = stdout
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/)[1])
     assert.deepEqual(hops, [OURS, FAR])
   })
 

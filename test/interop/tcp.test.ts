@@ -18,9 +18,6 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
   })
   after(() => lab.close())
 
-  const ours = (capture: string, ...args: string[]): Running =>
-    lab.start('env', `PCAP=${capture}`, process.execPath, '--import', 'tsx', 'test/interop/our-end.ts', ...args)
-
   /** The JSON line a run of ours ended with. */
   const outcome = async (running: Running): Promise<Record<string, unknown>> => {
     const { status, stdout, stderr } = await running.end(60)
@@ -43,7 +40,9 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
     const sent = numbers(4 << 20)
     writeFileSync(lab.file('sent'), sent)
     const serving = await lab.serve('--echo', '7', '--pcap', capture)
-    const { status } = await lab.shell(`nc -N ${OURS} 7 < ${lab.file('sent')} | sha256sum > ${lab.file('got')}; exit \${PIPESTATUS[0]}`)
+    const { status } = await lab.shell(
+      `nc -N ${OURS} 7 < ${lab.file('sent')} | sha256sum > ${lab.file('got')}; exit \${PIPESTATUS[0]}`,
+    )
     const { stdout } = await lab.run('cut', '-c1-64', lab.file('got'))
     serving.child.kill('SIGTERM')
     const { stdout: statistics } = await serving.end()
@@ -60,14 +59,20 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
     )
     serving.child.kill('SIGTERM')
     await serving.end()
-    assert.equal(stdout.trim().split('\n').filter((line) => line === 'got 20000').length, 100)
+    assert.equal(
+      stdout
+        .trim()
+        .split('\n')
+        .filter((line) => line === 'got 20000').length,
+      100,
+    )
   })
 
   test('our socket connects to nc of the kernel, half-closes, and reads what nc sends after that', async () => {
     const capture = lab.file('connect.pcapng')
     const nc = await listening('nc', '-l', '-N', KERNEL, String(PORT))
     nc.child.stdin?.end('from the kernel')
-    const { got } = await outcome(ours(capture, 'connect', String(PORT), 'from us'))
+    const { got } = await outcome(lab.program(capture, 'connect', String(PORT), 'from us'))
     assert.equal(got, 'from the kernel')
     assert.equal((await nc.end(10)).stdout, 'from us')
     assert.deepEqual(wrongFrames(capture), [])
@@ -76,29 +81,29 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
   test('a kernel program that answers only after our FIN gets all of ours first, and we all of its (half-close)', async () => {
     const capture = lab.file('half.pcapng')
     await listening('socat', `TCP-LISTEN:${PORT},bind=${KERNEL},reuseaddr`, 'SYSTEM:sha256sum')
-    const { got } = await outcome(ours(capture, 'connect', String(PORT), 'half-close'))
+    const { got } = await outcome(lab.program(capture, 'connect', String(PORT), 'half-close'))
     assert.equal(got, `${createHash('sha256').update('half-close').digest('hex')}  -\n`)
     assert.deepEqual(wrongFrames(capture), [])
   })
 
   test('connecting to a kernel port where nobody listens fails with ECONNREFUSED (RFC 9293 §3.10.7.3)', async () => {
-    const { code } = await outcome(ours(lab.file('refused.pcapng'), 'refused', '5999'))
+    const { code } = await outcome(lab.program(lab.file('refused.pcapng'), 'refused', '5999'))
     assert.equal(code, 'ECONNREFUSED')
   })
 
   test('a server restarted at once binds its port again with SO_REUSEADDR and gets EADDRINUSE without (socket(7))', async () => {
-    const running = ours(lab.file('restart.pcapng'), 'restart', String(PORT))
+    const running = lab.program(lab.file('restart.pcapng'), 'restart', String(PORT))
     await running.printed(/^listening$/m)
     assert.equal((await lab.run('nc', OURS, String(PORT))).stdout, 'first')
     await running.printed(/^listening again$/m)
     assert.equal((await lab.run('nc', OURS, String(PORT))).stdout, 'second')
-    assert.equal((await outcome(running))['without'], 'EADDRINUSE')
+    assert.equal((await outcome(running)).without, 'EADDRINUSE')
     assert.deepEqual(wrongFrames(lab.file('restart.pcapng')), [])
   })
 
   test('the kernel end is killed while we write: our write fails with ECONNRESET or EPIPE (RFC 9293 §3.10.7.4)', async () => {
     const reader = await listening('socat', '-u', `TCP-LISTEN:${PORT},bind=${KERNEL},reuseaddr`, 'SYSTEM:sleep 60')
-    const running = ours(lab.file('killed.pcapng'), 'flood', String(PORT), '0')
+    const running = lab.program(lab.file('killed.pcapng'), 'flood', String(PORT), '0')
     await running.printed(/^connected$/m)
     await new Promise((resolve) => setTimeout(resolve, 500))
     // Unread bytes in its socket make the kernel send a RST when the process dies.
@@ -110,7 +115,7 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
 
   test('the kernel end is killed with our bytes unread while we read: our read fails with ECONNRESET', async () => {
     const serving = await listening('socat', '-u', 'OPEN:/dev/zero', `TCP-LISTEN:${PORT},bind=${KERNEL},reuseaddr`)
-    const running = ours(lab.file('drain.pcapng'), 'drain', String(PORT))
+    const running = lab.program(lab.file('drain.pcapng'), 'drain', String(PORT))
     await running.printed(/^connected$/m)
     await new Promise((resolve) => setTimeout(resolve, 300))
     // ss -K resets it from the kernel's side, as an abort does (RFC 9293 §3.10.5).
@@ -122,7 +127,7 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
 
   test('the kernel end falls silent while we write: TCP_USER_TIMEOUT of 2 s ends it with ETIMEDOUT (RFC 5482)', async () => {
     const reader = await listening('socat', '-u', `TCP-LISTEN:${PORT},bind=${KERNEL},reuseaddr`, 'OPEN:/dev/null')
-    const running = ours(lab.file('silent.pcapng'), 'flood', String(PORT), '2000')
+    const running = lab.program(lab.file('silent.pcapng'), 'flood', String(PORT), '2000')
     await running.printed(/^connected$/m)
     await new Promise((resolve) => setTimeout(resolve, 300))
     // Without its address the kernel takes our frames and answers none of them.

@@ -1,18 +1,18 @@
 /** Node's own http module, client and server, on sockets of two hosts in virtual time. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { createServer, type IncomingMessage, request, type RequestListener } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, request } from 'node:http'
 import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { Host } from '../../src/host/host.ts'
 import type { Process } from '../../src/host/process.ts'
 import { cable } from '../../src/link/cable.ts'
-import { impair, type ImpairOptions } from '../../src/link/impair.ts'
+import { type ImpairOptions, impair } from '../../src/link/impair.ts'
 import { listen, serveHttp } from '../../src/node/listen.ts'
 import { SockeyeSocket } from '../../src/node/socket.ts'
 import { turn } from '../../src/platform/turn.ts'
-import { Random } from '../../src/sys/random.ts'
 import { SystemError } from '../../src/sys/errno.ts'
+import { Random } from '../../src/sys/random.ts'
 import { VirtualClock } from '../../src/sys/virtual-clock.ts'
 
 const SERVER = '192.0.2.2'
@@ -50,11 +50,19 @@ async function body(message: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(parts)
 }
 
-function fetch(net: Net, method: string, path: string, payload?: Uint8Array): Promise<{ status: number; body: Buffer }> {
+function fetch(
+  net: Net,
+  method: string,
+  path: string,
+  payload?: Uint8Array,
+): Promise<{ status: number; body: Buffer }> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ method, path, host: SERVER, createConnection: () => net.connect(80) as unknown as Socket }, (message) => {
-      body(message).then((b) => resolve({ status: message.statusCode as number, body: b }), reject)
-    })
+    const outgoing = request(
+      { method, path, host: SERVER, createConnection: () => net.connect(80) as unknown as Socket },
+      (message) => {
+        body(message).then((b) => resolve({ status: message.statusCode as number, body: b }), reject)
+      },
+    )
     outgoing.on('error', reject)
     outgoing.end(payload)
   })
@@ -91,14 +99,18 @@ describe('http on our sockets', () => {
     const net = new Net()
     serve(net, (incoming, response) => response.end(incoming.url))
     const answers = await net.run(Promise.all(Array.from({ length: 64 }, (_, i) => fetch(net, 'GET', `/${i}`))))
-    assert.deepEqual(answers.map(({ body: b }) => b.toString()), Array.from({ length: 64 }, (_, i) => `/${i}`))
+    assert.deepEqual(
+      answers.map(({ body: b }) => b.toString()),
+      Array.from({ length: 64 }, (_, i) => `/${i}`),
+    )
   })
 })
 
 describe('SockeyeSocket', () => {
   const events = (socket: SockeyeSocket, ...names: string[]): Promise<string> =>
     new Promise((resolve) => {
-      for (const name of names) socket.once(name, (error?: Error) => resolve(error instanceof SystemError ? `${name} ${error.message}` : name))
+      for (const name of names)
+        socket.once(name, (error?: Error) => resolve(error instanceof SystemError ? `${name} ${error.message}` : name))
     })
 
   test('connecting where nobody listens emits error with the message and fields of net: connect ECONNREFUSED', async () => {

@@ -98,10 +98,10 @@ export class End {
   }
 
   /** It has a socket from now on. */
-  take(sock: Tcb): void {
+  take(sock: Tcb, fixesReceiveBuffer = true): void {
     this.sock = sock
     const { plan } = this
-    if (plan.rcvbuf > 0) this.#fixBuffers(sock)
+    if (plan.rcvbuf > 0 && fixesReceiveBuffer) this.#fixBuffers(sock)
     if (plan.sndbuf > 0) {
       sock.sndbuf = Math.max(MIN_SNDBUF, plan.sndbuf * 2)
       sock.setFlag(SF_SNDBUF_LOCK, true)

@@ -114,6 +114,8 @@ function drawFaults(r: Random, wild: boolean): Impairment {
   return f as Impairment
 }
 
+const intact = (f: Impairment): Impairment => ({ ...f, corrupt: 0 })
+
 /** A rate, and a queue in front of it that is never longer than two seconds. */
 function drawRate(r: Random, f: Record<string, unknown>): void {
   const rate = 10 ** (5 + r.float() * 4)
@@ -192,7 +194,11 @@ export function drawPlan(seed: number, heavy: boolean): Plan {
     const mtu = pick(r, [1500, 1500, 1500, 1500, 576, 9000, 1280, 300, 65_000])
     const symmetric = r.chance(0.5)
     const forth = isClean ? {} : drawFaults(r, wild)
-    wires.push({ isOffload: r.chance(0.5), mtu, forth, back: symmetric || isClean ? forth : drawFaults(r, wild) })
+    const back = symmetric || isClean ? forth : drawFaults(r, wild)
+    const isOffload = r.chance(0.5)
+    // One wire may flip a bit of a packet: two flips, one on each, can leave the Internet checksum as it was.
+    const mayCorrupt = wires.length === 0
+    wires.push({ isOffload, mtu, forth: mayCorrupt ? forth : intact(forth), back: mayCorrupt ? back : intact(back) })
   }
   const count = r.chance(0.7) ? 1 : 2 + r.below(4)
   const connections: ConnectionPlan[] = []

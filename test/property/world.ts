@@ -205,10 +205,11 @@ export class World implements Surroundings {
 
   #listen(): void {
     const s = this.#server.createSocket()
-    const { backlog, connections } = this.plan
+    const { backlog, connections, isMild } = this.plan
     const first = connections[0]?.server
     // Buffers fixed on the listener are what the handshake's window and scale come from.
-    if (connections.length === 1 && first !== undefined && first.rcvbuf > 0 && first.pauseMax > 10_000)
+    const isEarly = isMild || (first?.pauseMax ?? 0) > 10_000
+    if (connections.length === 1 && first !== undefined && first.rcvbuf > 0 && isEarly)
       s.rcvbuf = Math.max(2304, first.rcvbuf * 2)
     s.bind(new SockAddr(AF_INET, 0, 80))
     s.listen(backlog)
@@ -254,7 +255,8 @@ export class World implements Surroundings {
       if (end === undefined || end.sock !== null) {
         this.fail(`a connection from port ${s.remotePort} that nobody made`)
         s.close()
-      } else end.take(s as Tcb)
+        // A buffer made smaller now takes back window that was offered, and data in flight is refused: no mild thing.
+      } else end.take(s as Tcb, !this.plan.isMild)
     }
   }
 

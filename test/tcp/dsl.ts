@@ -77,7 +77,7 @@ export interface Setup {
   readonly backlog?: number
   /** The listener stays open after the handshake. */
   readonly keepListener?: boolean
-  /** Starts with the clock at this time instead of 10 s. */
+  /** Starts with the clock at this time instead of 10 s, or SOCKEYE_TEST_START_MS (any: 0, and near 2^31 and 2^32 ms). */
   readonly startMs?: number
   /** Keeps the real, unpredictable initial sequence numbers. */
   readonly realIsn?: boolean
@@ -126,7 +126,7 @@ export class Host {
 
   constructor(setup: Setup = {}) {
     this.setup = setup
-    this.clock.runUntilSync((setup.startMs ?? 10000) * 1000)
+    this.clock.runUntilSync((setup.startMs ?? Number(process.env.SOCKEYE_TEST_START_MS ?? 10000)) * 1000)
     this.stack = new Stack({
       name: 'host', clock: this.clock, random: new Random(7), pool: this.pool, sysctl: Object.assign(new Sysctls(), setup.sysctl),
     })

@@ -1,19 +1,10 @@
 /** Peers that mean harm: no exception, bounded memory and work, right counters, and the stream unharmed. */
 import assert from 'node:assert/strict'
 import { Random } from '../../src/sys/random.ts'
+import { audit } from './audit.ts'
 import { type Peer, established, listening, synReceived, tcp, timeWait } from './dsl.ts'
 
 const MSS = 1460
-
-/** What the counts of a connection must always satisfy. */
-function sane(c: Peer): void {
-  const t = c.t
-  const { packetsOut, sackedOut, lostOut, retransOut, rmemAlloc, wmemQueued } = t
-  const text = JSON.stringify({ packetsOut, sackedOut, lostOut, retransOut, rmemAlloc, wmemQueued, cwnd: t.snd.cwnd })
-  for (const n of [packetsOut, sackedOut, lostOut, retransOut, rmemAlloc, wmemQueued]) assert.ok(n >= 0, text)
-  assert.ok(sackedOut + lostOut <= packetsOut, text)
-  assert.ok(t.snd.cwnd >= 1, text)
-}
 
 tcp('Overlapping retransmissions with other bytes: what came first stands (RFC 9293 §3.10.7.4; tcp_data_queue)', () => {
   const c = established()
@@ -52,7 +43,7 @@ tcp('Optimistic ACKs: what was sent is all that can be acknowledged; divided ACK
   // A hundred ACKs for one segment's bytes count as one segment.
   for (let i = 1; i <= 100; i++) c.send({ ack: 1 + i * 14 })
   assert.ok(c.t.snd.cwnd <= 12, String(c.t.snd.cwnd))
-  sane(c)
+  audit(c)
   for (let i = 0; i < 30 && c.t.txHead !== null; i++) c.send()
 })
 
@@ -66,7 +57,7 @@ tcp('SACK nonsense: empty, reversed, unsent, ancient and huge blocks are discard
   for (const block of bad) c.send({ ack: 1, sack: [block] })
   c.send({ ack: 1, sack: bad.slice(0, 4) })
   assert.equal(c.t.sackedOut, 0)
-  sane(c)
+  audit(c)
   assert.ok(c.counter('TcpExtTCPSACKDiscard') > 0)
   c.send()
   assert.equal(c.t.txHead, null)
@@ -79,47 +70,65 @@ tcp('SACK of everything without ever acknowledging: the connection recovers by i
   c.send({ ack: 1, sack: [[1, 1 + MSS * 10]] })
   for (let i = 0; i < 20; i++) {
     c.advance(500)
-    sane(c)
+    audit(c)
     c.send({ ack: 1, sack: [[1 + MSS * (i % 10), 1 + MSS * 10]] })
   }
   c.send({ ack: 1 + MSS * 10 })
   assert.equal(c.t.txHead, null)
 })
 
-tcp('Random SACK and ACK storms keep the counts right and everything ends acknowledged (property)', () => {
-  for (let seed = 1; seed <= 20; seed++) {
-    const random = new Random(seed)
-    const c = established({ sack: seed % 4 !== 0, ts: seed % 2 === 0, sndbuf: 1 << 20 })
-    for (let i = 0; i < 120; i++) {
-      if (random.chance(0.3)) c.write(1 + random.below(MSS * 6))
-      const una = (c.t.snd.una - c.iss) | 0
-      const span = Math.max(1, c.hostEnd - una)
-      const block = (): readonly [number, number] => {
-        const from = una + random.below(span)
-        return [from, from + 1 + random.below(Math.max(1, c.hostEnd - from))]
-      }
-      const sack = Array.from({ length: random.below(4) }, block)
-      c.send({ ack: random.chance(0.5) ? una : una + random.below(span + 1), sack, window: random.chance(0.1) ? random.below(3000) : 65535 })
-      sane(c)
-      c.advance(random.below(random.chance(0.1) ? 2000 : 50))
-      c.drain()
+/** One storm: writes, ACKs, SACKs, windows, path MTUs and local drops at random; the counters are checked after each. */
+function storm(seed: number): void {
+  const random = new Random(seed, 3)
+  const c = established({
+    sack: random.chance(0.7), ts: random.chance(0.5), sndbuf: 1 << 20, mss: random.chance(0.3) ? 100 + random.below(1400) : MSS,
+    window: random.chance(0.2) ? 500 + random.below(4000) : 65535, ...(random.chance(0.3) ? { wscale: 4 } : {}),
+    sysctl: { tcp_congestion_control: random.chance(0.3) ? 'reno' : 'cubic' },
+  })
+  if (random.chance(0.3)) c.set(1, 1)
+  for (let i = 0; i < 100; i++) {
+    if (random.chance(0.3)) c.write(1 + random.below(random.chance(0.3) ? 100 : MSS * 6), random.chance(0.1) ? 1 : random.chance(0.1) ? 0x8000 : 0)
+    audit(c)
+    const una = (c.t.snd.una - c.iss) | 0
+    const span = Math.max(1, c.hostEnd - una)
+    const mss = c.t.snd.mss
+    const isWhole = random.chance(0.7)
+    const block = (): readonly [number, number] => {
+      const from = random.below(span)
+      const length = 1 + random.below(span - from)
+      const start = isWhole ? from - (from % mss) : from
+      return [una + start, Math.min(una + start + (isWhole ? Math.max(mss, length - (length % mss)) : length), c.hostEnd)]
     }
-    for (let i = 0; i < 200 && c.t.txHead !== null; i++) {
-      c.advance(300)
-      c.send()
-      c.send({ ack: c.hostEnd, data: 1 })
-      c.read()
-    }
-    assert.equal(c.t.txHead, null, `seed ${seed}`)
-    assert.equal(c.t.packetsOut + c.t.sackedOut + c.t.lostOut + c.t.retransOut + c.t.wmemQueued, 0, `seed ${seed}`)
-    c.read()
+    const sack = Array.from({ length: random.below(4) }, block)
+    const step = random.below(span + 1)
+    const ack = random.chance(0.6) ? una : una + (isWhole ? step - (step % mss) : step)
+    c.send({ ack, sack, window: random.chance(0.1) ? random.below(3000) : c.window })
+    audit(c)
+    if (random.chance(0.02)) c.sendIcmp((c.t.snd.una - c.iss) | 0, 3, 4, 600 + random.below(900))
+    if (random.chance(0.03)) c.host.link.isFull = !c.host.link.isFull
+    c.advance(random.below(random.chance(0.1) ? 2000 : 50))
+    audit(c)
+    c.drain()
   }
+  c.host.link.isFull = false
+  if (random.chance(0.5)) c.shutdown(1)
+  for (let i = 0; i < 300 && c.t.txHead !== null; i++) {
+    c.advance(4000)
+    c.send({ window: 65535 })
+    audit(c)
+    c.drain()
+  }
+  assert.equal(c.t.txHead, null, `seed ${seed}: everything is acknowledged in the end`)
+}
+
+tcp('Random ACKs, SACKs, windows, path MTUs and local drops: the counters agree with the queue, and all arrives (property)', () => {
+  for (let seed = 1; seed <= 25; seed++) storm(seed)
 })
 
 for (const [what, raw] of [
   ['length 0', [8, 0, 1, 1]], ['length 1', [8, 1, 1, 1]], ['a length past the header', [5, 40, 1, 1]], ['a kind without length', [1, 1, 1, 2]],
   ['an unknown kind', [253, 4, 9, 9]], ['a SACK of odd length', [5, 7, 1, 2, 3, 4, 5, 0]], ['only EOL', [0, 0, 0, 0]],
-  ['a second SYN\'s options', [2, 4, 0, 1]], ['MD5', [19, 18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]],
+  ['a second SYN\'s options', [2, 4, 0, 1]],
 ] as const) {
   tcp(`Options with ${what}: the segment is taken as if without (tcp_parse_options)`, () => {
     const c = established()
@@ -130,6 +139,14 @@ for (const [what, raw] of [
     d.drain()
   })
 }
+
+tcp('Options with an MD5 signature nobody asked for: the segment is dropped and counted (RFC 2385 §4.1; tcp_inbound_md5_hash)', () => {
+  const c = established()
+  c.send({ data: 10, raw: [19, 18, ...new Uint8Array(16)] })
+  c.expectNothing()
+  assert.equal(c.counter('TcpExtTCPMD5Unexpected'), 1)
+  assert.equal(c.t.rmemAlloc, 0)
+})
 
 tcp('Tens of thousands of one-byte segments out of order: memory stays within twice the buffer and the stream intact (bounded queues)', () => {
   const c = established({ sack: true, rcvbuf: 100000 })
@@ -146,21 +163,21 @@ tcp('Tens of thousands of one-byte segments out of order: memory stays within tw
   c.drain()
 })
 
-tcp('Tens of thousands of one-byte segments in order, never read: memory stays within twice the buffer (bounded queues)', () => {
+tcp('Tens of thousands of one-byte segments in order, never read: the bytes stay within the buffer, their cost within a few times it (bounded queues)', () => {
   const c = established({ rcvbuf: 50000 })
-  for (let i = 0; i < 20000; i++) {
+  for (let i = 0; i < 30000; i++) {
     c.send({ seq: 1 + i, data: 1, ack: 1 })
     if (i % 256 === 0) c.drain()
-    assert.ok(c.t.rmemAlloc <= 110000, `${c.t.rmemAlloc}`)
+    assert.ok(c.t.rmemAlloc <= 200000, `${c.t.rmemAlloc}`)
   }
   c.drain()
   const got = c.read(100000)
-  assert.ok(got > 1000, String(got))
+  assert.ok(got > 20000 && got <= 50000, String(got))
 })
 
 tcp('SYN flood: half-open connections are bounded, and each costs no control block (RFC 4987)', () => {
   const c = listening({ backlog: 128 })
-  for (let i = 0; i < 5000; i++) c.host.peer(1024 + i).sendSyn()
+  for (let i = 0; i < 2000; i++) c.host.peer(1024 + i).sendSyn()
   assert.ok(c.host.tcp.table.size <= 129, String(c.host.tcp.table.size))
   assert.equal([...c.host.tcp.sockets].length, 1)
 })
@@ -178,7 +195,7 @@ tcp('SYN with data, FIN and nonsense flags in every combination never throws (RF
 
 tcp('Random segments at a connection: no exception, the counts hold (fuzz)', () => {
   const letters = ['F', 'S', 'R', 'P', '.', '.', '.', 'U', 'E', 'W']
-  for (let seed = 1; seed <= 60; seed++) {
+  for (let seed = 1; seed <= 30; seed++) {
     const random = new Random(seed, 99)
     const c = established({ sack: random.chance(0.5), ts: random.chance(0.5), ...(random.chance(0.5) ? { wscale: random.below(15) } : {}), rcvbuf: 30000 })
     for (let i = 0; i < 100; i++) {
@@ -193,7 +210,7 @@ tcp('Random segments at a connection: no exception, the counts hold (fuzz)', () 
       if (random.chance(0.1)) c.t.receive(new Uint8Array(3000), 0, 3000, 0, null)
       if (random.chance(0.1)) c.advance(random.below(1000))
       if (random.chance(0.01)) c.shutdown(random.below(3))
-      sane(c)
+      audit(c)
       c.drain()
     }
   }

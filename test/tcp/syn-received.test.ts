@@ -95,12 +95,13 @@ tcp('SYN-RECEIVED: a FIN with the handshake\'s ACK leads straight to CLOSE-WAIT 
 
 tcp('SYN-RECEIVED: the SYN-ACK goes again after 1, 2, 4, 8, 16 s and the request ends 32 s later, at 63 s (LINUX-TCP 5; ip-sysctl)', () => {
   const c = synReceived()
+  const start = c.host.nowMs
   for (const wait of [1, 2, 4, 8, 16]) c.expectAfter(wait * 1000, { flags: 'S.', seq: 0, ack: 1 })
   c.advance(31999)
   assert.equal(c.state, 'SYN-RECEIVED')
   c.advance(1)
   assert.equal(c.state, 'CLOSED')
-  assert.equal(c.host.nowMs, 10000 + 63000)
+  assert.equal(c.host.nowMs - start, 63000)
   c.expectNothing()
 })
 

@@ -153,13 +153,14 @@ tcp('SYN-SENT: in a simultaneous open the options of both count, and the SYN-ACK
 
 tcp('SYN-SENT: the SYN goes again after 1, 1, 1, 1, 1, 2, 4, 8, 16, 32 s and connect fails 64 s later (LINUX-TCP 5; ip-sysctl)', () => {
   const c = synSent()
+  const start = c.host.nowMs
   for (const wait of [1, 1, 1, 1, 1, 2, 4, 8, 16, 32]) c.expectAfter(wait * 1000, { flags: 'S', seq: 0, ack: 0 })
   c.advance(63999)
   assert.equal(c.state, 'SYN-SENT')
   c.advance(1)
   c.expectNothing()
   assert.equal(c.state, 'CLOSED')
-  assert.equal(c.host.nowMs, 10000 + 131000)
+  assert.equal(c.host.nowMs - start, 131000)
   assert.equal(c.t.connect(PEER), -ETIMEDOUT)
   assert.equal(c.counter('TcpExtTCPAbortOnTimeout'), 1)
 })

@@ -145,3 +145,21 @@ tcp('Timestamps: sent without the peer\'s offer never (RFC 7323 §3.2)', () => {
   c.send({ ack: 11, ts: [77, 88] })
   assert.equal(c.t.packetsOut, 0)
 })
+
+for (const [what, startMs] of [['2^31', 0x7fffffff - 100], ['2^32', 0xffffffff - 100]] as const) {
+  tcp(`Clock: the millisecond clock passes ${what} during a transfer and nothing stalls (RFC 7323 §5.2)`, () => {
+    const c = stamped({ startMs, sndbuf: 1 << 20 })
+    c.write(1448 * 40)
+    for (let i = 0; i < 10; i++) {
+      c.advance(100)
+      c.send({ data: 100 })
+      c.read()
+    }
+    assert.equal(c.t.txHead, null)
+    assert.ok(c.t.rto >= 300000 && c.t.rto < 500000, String(c.t.rto))
+    c.shutdown(1)
+    c.drain()
+    c.expectAfter(Math.ceil(c.t.rto / 1000), { flags: 'F.' })
+    c.send()
+  })
+}

@@ -1,0 +1,220 @@
+/**
+ * Pipes (pipe(7), fs/pipe.c): sixteen pages in a ring. A write of PIPE_BUF bytes or less goes into one page, so it is never
+ * mixed with another's nor cut in two; a short one joins what is in the last page if it fits there.
+ */
+import { CHUNK, type Chunk, copy } from '../buf/chunk.ts'
+import type { PacketPool } from '../buf/pool.ts'
+import { FIONREAD, O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY } from '../sock/constants.ts'
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, WaitQueue } from '../sock/wait-queue.ts'
+import type { FileTable } from '../socket/file-table.ts'
+import { OpenFile } from '../socket/open-file.ts'
+import { EAGAIN, EBADF, EINVAL, EMFILE, EPIPE } from '../sys/errno.ts'
+
+/** Bytes written atomically: one page. */
+export const PIPE_BUF = 4096
+const SLOTS = 16
+const SLOT_MASK: number = SLOTS - 1
+/** Bytes a pipe holds. */
+export const PIPE_CAPACITY: number = SLOTS * PIPE_BUF
+
+const READABLE = POLLIN | POLLRDNORM
+const WRITABLE = POLLOUT | POLLWRNORM
+
+/** What both ends refer to (struct pipe_inode_info). Slot i is page i of one chunk, which the pipe has while it is not empty. */
+class Pipe {
+  readonly readWait: WaitQueue = new WaitQueue()
+  readonly writeWait: WaitQueue = new WaitQueue()
+  readers = 1
+  writers = 1
+  readonly #pool: PacketPool
+  readonly #offset: Int32Array = new Int32Array(SLOTS)
+  readonly #length: Int32Array = new Int32Array(SLOTS)
+  /** 1: one write of a pipe with O_DIRECT, which is read alone. */
+  readonly #isPacket: Uint8Array = new Uint8Array(SLOTS)
+  #chunk: Chunk | null = null
+  #head = 0
+  #tail = 0
+
+  constructor(pool: PacketPool) {
+    this.#pool = pool
+  }
+
+  get isEmpty(): boolean {
+    return this.#head === this.#tail
+  }
+
+  get isFull(): boolean {
+    return this.#head - this.#tail === SLOTS
+  }
+
+  /** Bytes to be read (FIONREAD). */
+  get unread(): number {
+    let sum = 0
+    for (let i = this.#tail; i < this.#head; i++) sum += this.#length[i & SLOT_MASK] as number
+    return sum
+  }
+
+  /** Bytes, 0 at the end, or -EAGAIN (pipe_read). */
+  read(bytes: Uint8Array, offset: number, length: number): number {
+    if (length === 0) return 0
+    let copied = 0
+    while (copied < length && !this.isEmpty) {
+      const slot = this.#tail & SLOT_MASK
+      const from = this.#offset[slot] as number
+      const there = this.#length[slot] as number
+      const part = Math.min(there, length - copied)
+      copy(bytes, offset + copied, (this.#chunk as Chunk).bytes, slot * PIPE_BUF + from, part)
+      copied += part
+      this.#offset[slot] = from + part
+      this.#length[slot] = there - part
+      const isPacket = this.#isPacket[slot] === 1
+      if (part === there || isPacket) this.#tail++
+      if (isPacket) break
+    }
+    if (copied === 0) return this.writers === 0 ? 0 : -EAGAIN
+    if (this.isEmpty) this.#dropChunk()
+    if (!this.writeWait.isEmpty && !this.isFull) this.writeWait.wake(WRITABLE)
+    return copied
+  }
+
+  /** Bytes taken, -EPIPE, or -EAGAIN (pipe_write). */
+  write(bytes: Uint8Array, offset: number, length: number, isPacket: boolean): number {
+    if (length === 0) return 0
+    if (this.readers === 0) return -EPIPE
+    let written = this.#merge(bytes, offset, length & (PIPE_BUF - 1))
+    while (written < length && !this.isFull) {
+      this.#chunk ??= this.#pool.takeChunk(CHUNK)
+      const slot = this.#head & SLOT_MASK
+      const part = Math.min(PIPE_BUF, length - written)
+      copy(this.#chunk.bytes, slot * PIPE_BUF, bytes, offset + written, part)
+      this.#offset[slot] = 0
+      this.#length[slot] = part
+      this.#isPacket[slot] = isPacket ? 1 : 0
+      this.#head++
+      written += part
+    }
+    if (written === 0) return -EAGAIN
+    if (!this.readWait.isEmpty) this.readWait.wake(READABLE)
+    return written
+  }
+
+  /** Puts what is more than whole pages behind what the last page holds, if it fits. */
+  #merge(bytes: Uint8Array, offset: number, length: number): number {
+    if (length === 0 || this.isEmpty) return 0
+    const slot = (this.#head - 1) & SLOT_MASK
+    const end = (this.#offset[slot] as number) + (this.#length[slot] as number)
+    if (this.#isPacket[slot] === 1 || end + length > PIPE_BUF) return 0
+    copy((this.#chunk as Chunk).bytes, slot * PIPE_BUF + end, bytes, offset, length)
+    this.#length[slot] = (this.#length[slot] as number) + length
+    return length
+  }
+
+  #dropChunk(): void {
+    this.#chunk?.unref()
+    this.#chunk = null
+  }
+
+  readerClosed(): void {
+    this.readers--
+    this.writeWait.wake(WRITABLE | POLLERR | POLLHUP)
+    if (this.writers === 0) this.#clear()
+  }
+
+  writerClosed(): void {
+    this.writers--
+    this.readWait.wake(READABLE | POLLERR | POLLHUP)
+    if (this.readers === 0) this.#clear()
+  }
+
+  #clear(): void {
+    this.#tail = this.#head
+    this.#dropChunk()
+  }
+}
+
+/** The end to read from. */
+export class PipeReader extends OpenFile {
+  readonly #pipe: Pipe
+
+  constructor(pipe: Pipe, flags: number) {
+    super(O_RDONLY | flags)
+    this.#pipe = pipe
+  }
+
+  override get wait(): WaitQueue {
+    return this.#pipe.readWait
+  }
+
+  override poll(): number {
+    return (this.#pipe.isEmpty ? 0 : READABLE) | (this.#pipe.writers === 0 ? POLLHUP : 0)
+  }
+
+  override read(bytes: Uint8Array, offset: number, length: number): number {
+    return this.#pipe.read(bytes, offset, length)
+  }
+
+  override write(): number {
+    return -EBADF
+  }
+
+  override ioctl(request: number): number {
+    return request === FIONREAD ? this.#pipe.unread : super.ioctl(request)
+  }
+
+  protected override release(): void {
+    this.#pipe.readerClosed()
+  }
+}
+
+/** The end to write to. */
+export class PipeWriter extends OpenFile {
+  readonly #pipe: Pipe
+
+  constructor(pipe: Pipe, flags: number) {
+    super(O_WRONLY | flags)
+    this.#pipe = pipe
+  }
+
+  override get wait(): WaitQueue {
+    return this.#pipe.writeWait
+  }
+
+  override poll(): number {
+    return (this.#pipe.isFull ? 0 : WRITABLE) | (this.#pipe.readers === 0 ? POLLERR : 0)
+  }
+
+  override read(): number {
+    return -EBADF
+  }
+
+  override write(bytes: Uint8Array, offset: number, length: number): number {
+    return this.#pipe.write(bytes, offset, length, (this.flags & O_DIRECT) !== 0)
+  }
+
+  override ioctl(request: number): number {
+    return request === FIONREAD ? this.#pipe.unread : super.ioctl(request)
+  }
+
+  protected override release(): void {
+    this.#pipe.writerClosed()
+  }
+}
+
+/** pipe2(2) in raw form: `into` gets the descriptors for reading and writing. 0, -EINVAL or -EMFILE. */
+export function pipe2(files: FileTable, pool: PacketPool, flags: number, into: [number, number]): number {
+  if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return -EINVAL
+  const reader = files.reserve()
+  if (reader < 0) return -EMFILE
+  const writer = files.reserve()
+  if (writer < 0) {
+    files.cancel(reader)
+    return -EMFILE
+  }
+  const pipe = new Pipe(pool)
+  const closeOnExec = (flags & O_CLOEXEC) !== 0
+  files.install(reader, new PipeReader(pipe, flags & O_NONBLOCK), closeOnExec)
+  files.install(writer, new PipeWriter(pipe, flags & (O_NONBLOCK | O_DIRECT)), closeOnExec)
+  into[0] = reader
+  into[1] = writer
+  return 0
+}
