@@ -20,7 +20,7 @@ import { Udp } from '../udp/udp.ts'
 import { Unix } from '../unix/unix.ts'
 import { Terminal } from './files.ts'
 import { Process, type Program } from './process.ts'
-import { type SocketRow, socketRows } from './socket-table.ts'
+import { type SocketRow, socketRows, type UnixRow, unixRows } from './socket-table.ts'
 import { traced } from './strace.ts'
 
 export interface HostOptions {
@@ -140,6 +140,11 @@ export class Host {
   /** The sockets of this host, as `ss` lists them. */
   sockets(): SocketRow[] {
     return socketRows(this)
+  }
+
+  /** The local sockets of this host, as `ss -x` lists them. */
+  unixSockets(): UnixRow[] {
+    return unixRows(this)
   }
 
   /** For `Process.end` only. */

@@ -57,6 +57,7 @@ class Pipe {
   /** Bytes, 0 at the end, or -EAGAIN (pipe_read). */
   read(bytes: Uint8Array, offset: number, length: number): number {
     if (length === 0) return 0
+    const wasFull = this.isFull
     let copied = 0
     while (copied < length && !this.isEmpty) {
       const slot = this.#tail & SLOT_MASK
@@ -73,7 +74,8 @@ class Pipe {
     }
     if (copied === 0) return this.writers === 0 ? 0 : -EAGAIN
     if (this.isEmpty) this.#dropChunk()
-    if (!this.writeWait.isEmpty && !this.isFull) this.writeWait.wake(WRITABLE)
+    // Writers are told only if there was no room for them before.
+    if (wasFull && !this.isFull) this.writeWait.wake(WRITABLE)
     return copied
   }
 
@@ -93,9 +95,9 @@ class Pipe {
       this.#head++
       written += part
     }
-    if (written === 0) return -EAGAIN
-    if (!this.readWait.isEmpty) this.readWait.wake(READABLE)
-    return written
+    // Readers are told of every write, also of one that found no room: edge-triggered programs rely on it (poll_usage).
+    this.readWait.wake(READABLE)
+    return written === 0 ? -EAGAIN : written
   }
 
   /** Puts what is more than whole pages behind what the last page holds, if it fits. */

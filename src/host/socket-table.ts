@@ -19,6 +19,7 @@ import {
 import { SocketFile } from '../socket/socket-file.ts'
 import { Tcb } from '../tcp/tcb.ts'
 import { TimeWait } from '../tcp/timewait.ts'
+import { SOCK_DGRAM, SOCK_STREAM } from '../sock/constants.ts'
 import type { Host } from './host.ts'
 
 /** A process that has a socket open. */
@@ -45,6 +46,47 @@ export interface SocketRow {
   /** Name of the device it is bound to, or ''. */
   readonly device: string
   readonly holders: readonly SocketHolder[]
+}
+
+/** One local socket (AF_UNIX). */
+export interface UnixRow {
+  readonly netid: 'u_str' | 'u_dgr' | 'u_seq'
+  readonly state: number
+  readonly stateName: string
+  readonly recvQ: number
+  readonly sendQ: number
+  /** Names as bound, '' for none; a leading NUL for an abstract one. */
+  readonly localName: string
+  readonly remoteName: string
+  /** Numbers that tell sockets apart; 0: no peer. */
+  readonly inode: number
+  readonly peerInode: number
+  readonly holders: readonly SocketHolder[]
+}
+
+/** All local sockets a process has open, in order of making (unix_diag). Connections to be accepted are not among them. */
+export function unixRows(host: Host): UnixRow[] {
+  const holders = socketHolders(host)
+  const rows: UnixRow[] = []
+  for (const sock of host.unix.sockets) {
+    // Waits to be accepted: no file yet, and not listed.
+    if (sock.inode === 0) continue
+    const { type, state, peer } = sock
+    const isListening = state === TCP_LISTEN
+    rows.push({
+      netid: type === SOCK_STREAM ? 'u_str' : type === SOCK_DGRAM ? 'u_dgr' : 'u_seq',
+      state,
+      stateName: stateName(state),
+      recvQ: isListening ? sock.queueLength : Math.max(sock.ioctl(SIOCINQ), 0),
+      sendQ: isListening ? sock.backlog : sock.wmemQueued,
+      localName: sock.name,
+      remoteName: peer?.name ?? '',
+      inode: sock.inode,
+      peerInode: peer?.inode ?? 0,
+      holders: holders.get(sock) ?? [],
+    })
+  }
+  return rows
 }
 
 /** The name of a state as `ss` prints it. */

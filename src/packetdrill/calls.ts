@@ -445,6 +445,11 @@ function splice(world: World, args: readonly Expression[]): Operation {
   const to = world.handles.get(numberOr(args[2], -1))
   const length = numberOr(args[4], 0)
   if (from?.kind === 'file' && to?.kind === 'socket') return sending(to, takeFrom(from, length), 0, null)
+  if (from?.kind === 'file' && to?.kind === 'file') {
+    const n = takeFrom(from, length)
+    ;(to.pipe ?? to).size += n
+    return done(n)
+  }
   if (from?.kind === 'socket' && to?.kind === 'file') {
     const inner = receiving(from, length, 0, null, ok)
     return {

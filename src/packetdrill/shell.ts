@@ -46,6 +46,9 @@ export class Shell {
   }
 
   #pipeline(text: string): number {
+    // A subshell or a group is its list.
+    const group = /^[({]\s*([\s\S]*?);?\s*[)}]$/.exec(text)
+    if (group !== null) return this.#list(group[1] as string)
     const commands = text.split('|').map((c) => c.replace(/[0-9&]*>+\s*(&\d|[^\s]+)/g, ' ').trim())
     const first = argumentsOf(commands[0] ?? '')
     if (first.length === 0) return 0

@@ -96,6 +96,8 @@ export class RealClock extends Clock {
     this.#scheduled = false
     this.#running = true
     this.#woken = false
+    // A new run may come after a long silence: the first reading is a real one.
+    this.#fresh = 0
     let now = this.now()
     if (inTurn) this.#turnAt = now
     let more = true

@@ -118,10 +118,10 @@ export class Neighbor {
 
   /** neigh_event_send: true if there is an address to send to now; else the packet is queued (or dropped) and ARP asks. */
   #mayUse(packet: Packet): boolean {
+    if ((this.state & (NUD_CONNECTED | NUD_DELAY | NUD_PROBE)) !== 0) return true
     const { clock, sysctl } = this.arp.stack
     const now = clock.now()
     this.used = now
-    if ((this.state & (NUD_CONNECTED | NUD_DELAY | NUD_PROBE)) !== 0) return true
     if (this.dead) {
       this.arp.reportUnreachable(packet)
       return false

@@ -12,7 +12,7 @@ export class AcceptQueue {
   halfOpen = 0
   readonly requests: Set<Request> = new Set()
   /** When a SYN cookie was last sent, in us; -Infinity: never. */
-  lastCookie = -Infinity
+  lastCookie: number = -Infinity
 
   constructor(backlog: number) {
     this.backlog = backlog

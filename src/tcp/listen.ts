@@ -60,7 +60,7 @@ export class Request extends Timer {
   child: Tcb | null = null
   isAccepted = false
   /** The clock that the timestamp of a SYN cookie shows, in ms; NaN: the present one. */
-  cookieStamp = Number.NaN
+  cookieStamp: number = Number.NaN
 
   constructor(tcp: Tcp, listener: Tcb, g: Segment, iss: number) {
     super()

@@ -62,6 +62,7 @@ export abstract class UnixConnectionSock extends UnixSock {
     const embryo = this.#shift()
     if (embryo === null) return -EAGAIN
     this.wakePeers()
+    embryo.inode = this.unix.nextInode()
     return embryo
   }
 

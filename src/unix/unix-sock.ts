@@ -65,8 +65,8 @@ class PeerWaiter extends Waiter {
 
 export abstract class UnixSock extends Sock {
   readonly unix: Unix
-  /** What `ss` and `/proc/net/unix` call it. */
-  readonly inode: number
+  /** What `ss` and `/proc/net/unix` call it; 0 until somebody has accepted it. */
+  inode = 0
   /** Where it sends to: the other end, or a datagram socket's default. */
   peer: UnixSock | null = null
   /** As bound: '' without a name, a leading NUL for an abstract one. Accepted sockets share their listener's. */
@@ -90,7 +90,6 @@ export abstract class UnixSock extends Sock {
   constructor(unix: Unix, type: number) {
     super(unix.stack, AF_UNIX, type, 0)
     this.unix = unix
-    this.inode = unix.nextInode()
     this.backlog = unix.stack.sysctl.max_dgram_qlen
   }
 

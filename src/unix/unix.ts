@@ -32,9 +32,10 @@ export class Unix {
     if (protocol !== 0 && protocol !== AF_UNIX) return -EPROTONOSUPPORT
     // "Believe it or not BSD has AF_UNIX, SOCK_RAW though nothing uses it."
     const known = type === SOCK_RAW ? SOCK_DGRAM : type
-    return known === SOCK_STREAM || known === SOCK_DGRAM || known === SOCK_SEQPACKET
-      ? this.createSocket(known)
-      : -ESOCKTNOSUPPORT
+    if (known !== SOCK_STREAM && known !== SOCK_DGRAM && known !== SOCK_SEQPACKET) return -ESOCKTNOSUPPORT
+    const sock = this.createSocket(known)
+    sock.inode = this.nextInode()
+    return sock
   }
 
   /** A socket of a known type. */

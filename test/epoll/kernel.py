@@ -59,6 +59,18 @@ class Run:
         self.own(b, pair[1])
         return 0
 
+    def op_local(self, a, b, type=1):
+        pair = (ctypes.c_int * 2)()
+        result = self.call('socketpair', 1, type | NONBLOCK, 0, pair)
+        self.fds[a], self.fds[b] = pair
+        return result
+
+    def op_pipe(self, a, b):
+        pair = (ctypes.c_int * 2)()
+        result = self.call('pipe2', pair, NONBLOCK)
+        self.fds[a], self.fds[b] = pair
+        return result
+
     def op_socket(self, name):
         s = socket.socket()
         s.setblocking(False)
@@ -97,19 +109,22 @@ class Run:
         n = self.call('epoll_wait', self.fd(ep), room, most, 0)
         return n if n < 0 else [list(struct.unpack_from('=IQ', room, 12 * i))[::-1] for i in range(n)]
 
-    def op_send(self, name, n):
+    def op_send(self, name, n, settle=True):
         result = self.guard(lambda: os.write(self.fd(name), b'x' * n))
-        self.settle()
+        if settle:
+            self.settle()
         return result
 
-    def op_recv(self, name, n):
+    def op_recv(self, name, n, settle=True):
         result = self.guard(lambda: len(os.read(self.fd(name), n)))
-        self.settle()
+        if settle:
+            self.settle()
         return result
 
-    def op_shutdown(self, name, how):
+    def op_shutdown(self, name, how, settle=True):
         result = self.call('shutdown', self.fd(name), how)
-        self.settle()
+        if settle:
+            self.settle()
         return result
 
     def op_close(self, name, settle=True):

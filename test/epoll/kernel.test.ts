@@ -44,6 +44,43 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
     ['pair', 'a', 'b'], ['epoll', 'e'], ['ctl', 'e', ADD, 'a', EPOLLET, 8], ['send', 'a', 5], ['close', 'b'],
     ['wait', 'e', 4], ['wait', 'e', 4], ['recv', 'a', 5], ['recv', 'a', 5],
   ],
+  'pipes: readable, writable, hung up, broken': [
+    ['pipe', 'r', 'w'], ['epoll', 'e'], ['epoll', 'f'], ['ctl', 'e', ADD, 'r', EPOLLIN, 1], ['ctl', 'e', ADD, 'w', EPOLLOUT, 2],
+    ['ctl', 'f', ADD, 'r', EPOLLIN + EPOLLET, 3], ['ctl', 'f', ADD, 'w', EPOLLOUT + EPOLLET, 4], ['wait', 'e', 4], ['wait', 'f', 4],
+    ['send', 'w', 10], ['wait', 'e', 4], ['wait', 'f', 4], ['wait', 'f', 4], ['send', 'w', 10], ['wait', 'f', 4],
+    ['recv', 'r', 5], ['wait', 'e', 4], ['wait', 'f', 4], ['send', 'w', 65535], ['wait', 'e', 4], ['wait', 'f', 4],
+    ['send', 'w', 1], ['recv', 'r', 65536], ['wait', 'e', 4], ['wait', 'f', 4], ['poll', 'r', 0x3fff], ['poll', 'w', 0x3fff],
+    ['dup', 'r', 's'], ['close', 'w'], ['wait', 'e', 4], ['wait', 'f', 4], ['poll', 'r', 0x3fff], ['recv', 'r', 70000],
+    ['poll', 'r', 0x3fff], ['wait', 'f', 4],
+  ],
+  'pipes: the reader goes': [
+    ['pipe', 'r', 'w'], ['epoll', 'e'], ['ctl', 'e', ADD, 'w', EPOLLET, 2], ['wait', 'e', 4], ['close', 'r'], ['wait', 'e', 4],
+    ['wait', 'e', 4], ['poll', 'w', 0x3fff], ['select', ['w'], ['w'], ['w']],
+  ],
+  'local streams: data, half-close, close': [
+    ['local', 'a', 'b', c.SOCK_STREAM], ['epoll', 'e'], ['epoll', 'f'], ['ctl', 'e', ADD, 'b', EPOLLIN + EPOLLRDHUP, 7],
+    ['ctl', 'f', ADD, 'b', IO + EPOLLRDHUP + EPOLLET, 8], ['wait', 'e', 4], ['wait', 'f', 4], ['wait', 'f', 4], ['send', 'a', 10],
+    ['wait', 'e', 4], ['wait', 'f', 4], ['wait', 'f', 4], ['send', 'a', 10], ['wait', 'f', 4], ['recv', 'b', 5], ['wait', 'e', 4],
+    ['wait', 'f', 4], ['recv', 'b', 100], ['recv', 'b', 100], ['wait', 'e', 4], ['poll', 'a', 0x3fff], ['shutdown', 'a', 1],
+    ['wait', 'e', 4], ['wait', 'f', 4], ['poll', 'a', 0x3fff], ['poll', 'b', 0x3fff], ['recv', 'b', 1], ['close', 'a'],
+    ['wait', 'e', 4], ['wait', 'f', 4], ['poll', 'b', 0x3fff], ['send', 'b', 1],
+  ],
+  'local datagrams: data, half-close, close': [
+    ['local', 'a', 'b', c.SOCK_DGRAM], ['epoll', 'e'], ['epoll', 'f'], ['ctl', 'e', ADD, 'b', EPOLLIN + EPOLLRDHUP, 7],
+    ['ctl', 'f', ADD, 'b', IO + EPOLLRDHUP + EPOLLET, 8], ['wait', 'e', 4], ['wait', 'f', 4], ['wait', 'f', 4], ['send', 'a', 10],
+    ['wait', 'e', 4], ['wait', 'f', 4], ['wait', 'f', 4], ['send', 'a', 10], ['wait', 'f', 4], ['recv', 'b', 5], ['wait', 'e', 4],
+    ['wait', 'f', 4], ['recv', 'b', 100], ['recv', 'b', 100], ['wait', 'e', 4], ['poll', 'a', 0x3fff], ['shutdown', 'a', 1],
+    ['wait', 'e', 4], ['wait', 'f', 4], ['poll', 'a', 0x3fff], ['poll', 'b', 0x3fff], ['recv', 'b', 1], ['close', 'a'],
+    ['wait', 'e', 4], ['wait', 'f', 4], ['poll', 'b', 0x3fff], ['send', 'b', 1],
+  ],
+  'local sequenced packets: data, half-close, close': [
+    ['local', 'a', 'b', c.SOCK_SEQPACKET], ['epoll', 'e'], ['epoll', 'f'], ['ctl', 'e', ADD, 'b', EPOLLIN + EPOLLRDHUP, 7],
+    ['ctl', 'f', ADD, 'b', IO + EPOLLRDHUP + EPOLLET, 8], ['wait', 'e', 4], ['wait', 'f', 4], ['wait', 'f', 4], ['send', 'a', 10],
+    ['wait', 'e', 4], ['wait', 'f', 4], ['wait', 'f', 4], ['send', 'a', 10], ['wait', 'f', 4], ['recv', 'b', 5], ['wait', 'e', 4],
+    ['wait', 'f', 4], ['recv', 'b', 100], ['recv', 'b', 100], ['wait', 'e', 4], ['poll', 'a', 0x3fff], ['shutdown', 'a', 1],
+    ['wait', 'e', 4], ['wait', 'f', 4], ['poll', 'a', 0x3fff], ['poll', 'b', 0x3fff], ['recv', 'b', 1], ['close', 'a'],
+    ['wait', 'e', 4], ['wait', 'f', 4], ['poll', 'b', 0x3fff], ['send', 'b', 1],
+  ],
   'a new stream socket hangs up': [
     ['socket', 's'], ['epoll', 'e'], ['ctl', 'e', ADD, 's', IO, 1], ['wait', 'e', 4], ['poll', 's', 0x3fff],
   ],
@@ -133,17 +170,23 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
   ],
 }
 
-/** Random steps over eventfds, duplicates and nested sets, where the kernel has no delays. */
+/** Random steps over eventfds, pipes, local sockets, duplicates and nested sets, where the kernel has no delays. */
 function generate(random: Random): Script {
   const files = ['u', 'v', 'w']
   const sets = ['e', 'f', 'g']
-  const steps: Step[] = [...files.map((n): Step => ['eventfd', n]), ...sets.map((n): Step => ['epoll', n])]
+  const type = random.below(2) === 0 ? c.SOCK_STREAM : c.SOCK_SEQPACKET
+  const steps: Step[] = [
+    ...files.map((n): Step => ['eventfd', n]),
+    ...sets.map((n): Step => ['epoll', n]),
+    ['pipe', 'r', 's'],
+    ['local', 'a', 'b', type],
+  ]
   const pick = <T>(list: readonly T[]): T => list[random.below(list.length)] as T
   const data = (): number => random.below(1000)
   const mask = (): number =>
-    pick([0, EPOLLIN, EPOLLOUT, IO]) + pick([0, 0, EPOLLET]) + pick([0, 0, 0, EPOLLONESHOT]) + pick([0, 0, 0, 0, EPOLLEXCLUSIVE])
-  const any = [...files, ...sets, 'x', 'y']
-  for (let i = 0; i < 40; i++) {
+    pick([0, EPOLLIN, EPOLLOUT, IO, IO + EPOLLRDHUP]) + pick([0, 0, EPOLLET]) + pick([0, 0, 0, EPOLLONESHOT]) + pick([0, 0, 0, 0, EPOLLEXCLUSIVE])
+  const any = [...files, ...sets, 'x', 'y', 'a', 'b', 'r', 's']
+  for (let i = 0; i < 50; i++) {
     steps.push(
       pick<() => Step>([
         () => ['ctl', pick(sets), ADD, pick(any), mask(), data()],
@@ -155,6 +198,12 @@ function generate(random: Random): Script {
         () => ['read64', pick(files)],
         () => ['wait', pick(sets), pick([1, 2, 8])],
         () => ['wait', pick(sets), pick([1, 2, 8])],
+        () => ['ctl', pick(sets), ADD, pick(['a', 'b', 'r', 's']), mask(), data()],
+        () => ['send', pick(['a', 'b']), pick([1, 100]), false],
+        () => ['recv', pick(['a', 'b']), pick([1, 1000]), false],
+        () => ['send', 's', pick([1, 5000, 70000]), false],
+        () => ['recv', 'r', pick([1, 4096, 70000]), false],
+        () => (random.below(6) === 0 ? ['shutdown', pick(['a', 'b']), random.below(3), false] : ['wait', pick(sets), 8]),
         () => ['poll', pick(any), 0x3fff],
         () => ['select', files, files, files],
         () => pick<Step>([['dup', pick(any), pick(['x', 'y'])], ['close', pick(any), false], ['eventfd', pick(files)], ['epoll', pick(sets)]]),
@@ -200,7 +249,7 @@ test('the scripts of readiness calls give on a host what they give on the kernel
   }
 })
 
-test('2,000 random sequences over eventfds and nested sets give what they give on the kernel (fs/eventpoll.c)', (t) => {
+test('2,000 random sequences over eventfds, pipes, local sockets and nested sets give what they give on the kernel (fs/eventpoll.c)', (t) => {
   const random = new Random(Number(process.env['SEED'] ?? 20260))
   const scripts = Array.from({ length: 2000 }, () => generate(random))
   const theirs = isLinux ? onKernel(scripts) : null

@@ -57,6 +57,8 @@ class Run {
       case 'listen':
       case 'connect':
       case 'accept':
+      case 'local':
+      case 'pipe':
         return this.#network(op, args)
       case 'epoll':
         return this.#new(name, () => p.epoll_create1(x ?? 0))
@@ -148,6 +150,14 @@ class Run {
         return this.#new(name, () => connect(this.#fd(other)))
       case 'accept':
         return this.#new(name, () => p.accept4(this.#fd(other), null, c.SOCK_NONBLOCK) as number)
+      case 'local':
+      case 'pipe':
+        return this.#guard(() => {
+          const type = (args[2] as number | undefined) ?? c.SOCK_STREAM
+          const pair = op === 'pipe' ? p.pipe2(c.O_NONBLOCK) : p.socketpair(c.AF_UNIX, type | c.SOCK_NONBLOCK)
+          this.#fds.set(name, pair[0])
+          this.#fds.set(other, pair[1])
+        })
       case 'pair': {
         const l = listen()
         this.#fds.set(name, connect(l))

@@ -26,8 +26,8 @@ describe('ICMP with the Linux kernel over TAP', { skip }, () => {
     const serving = await lab.serve('--pcap', capture)
     const { stdout } = await lab.run('ping', '-q', '-n', '-c', '1000', '-i', '0.001', OURS)
     serving.child.kill('SIGTERM')
-    await serving.end()
-    assert.match(stdout, /1000 packets transmitted, 1000 received, 0% packet loss/)
+    const { stdout: statistics } = await serving.end()
+    assert.match(stdout + statistics, /1000 packets transmitted, 1000 received, 0% packet loss/)
     assert.deepEqual(wrongFrames(capture), [])
   })
 
@@ -36,22 +36,22 @@ describe('ICMP with the Linux kernel over TAP', { skip }, () => {
     const serving = await lab.serve('--pcap', capture)
     const { stdout } = await lab.run('ping', '-q', '-n', '-c', '50', '-i', '0.02', '-s', '60000', OURS)
     serving.child.kill('SIGTERM')
-    await serving.end()
-    assert.match(stdout, /50 packets transmitted, 50 received, 0% packet loss/)
+    const { stdout: statistics } = await serving.end()
+    assert.match(stdout + statistics, /50 packets transmitted, 50 received, 0% packet loss/)
     assert.deepEqual(wrongFrames(capture), [])
   })
 
   test('1,000 echo requests of ours at intervals of 1 ms are all answered by the kernel', async () => {
     const capture = lab.file('ours.pcapng')
     const result = await ours(capture, '1000', '56', '1')
-    assert.deepEqual([result.sent, result.received, result.duplicates, result.corrupt], [1000, 1000, 0, 0])
+    assert.deepEqual([result.sent, result.received, result.duplicates, result.corrupt], [1000, 1000, 0, 0], JSON.stringify(result))
     assert.deepEqual(wrongFrames(capture), [])
   })
 
   test('echo requests of ours of 60,000 bytes, fragmented both ways, are all answered by the kernel', async () => {
     const capture = lab.file('ours-big.pcapng')
     const result = await ours(capture, '50', '60000', '20')
-    assert.deepEqual([result.sent, result.received, result.duplicates, result.corrupt], [50, 50, 0, 0])
+    assert.deepEqual([result.sent, result.received, result.duplicates, result.corrupt], [50, 50, 0, 0], JSON.stringify(result))
     assert.deepEqual(wrongFrames(capture), [])
   })
 })

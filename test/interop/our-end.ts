@@ -149,7 +149,8 @@ if (run === undefined) throw new Error(`no such mode: ${mode}`)
 const program = host.createProcess({ name: mode })
 const outcome = await run(program)
 program.end(0)
-say(JSON.stringify(outcome))
+const counters = Object.fromEntries(host.counters.nonZero())
+say(JSON.stringify({ ...outcome, counters, device: tap.counters, stats: host.stack.interface(TAP)?.stats }))
 // What the program's end made the stack send has left by now: sending to a TAP device is synchronous.
 setImmediate(() => {
   tap.close()
