@@ -1,4 +1,4 @@
-/** The calls of a process about readiness: poll, select, epoll, eventfd, timerfd. Each sleeps only if nothing is ready. */
+/** The calls of a process about readiness: poll, select, epoll, eventfd, timerfd. They sleep only if nothing is ready. */
 
 import type { Calls } from '../socket/calls.ts'
 import type { EpollEvent, EpollFile } from '../socket/epoll.ts'
@@ -56,8 +56,8 @@ export abstract class ReadinessCalls {
   }
 
   /**
-   * select(2): leaves in each set the descriptors below `nfds` that are ready; how many in all. `timeout` null means for
-   * ever; otherwise it holds, as on Linux, what was left of it when the call returns.
+   * select(2): leaves in each set the descriptors below `nfds` that are ready; how many in all. `timeout` null means
+   * for ever; otherwise it holds, as on Linux, what was left of it when the call returns.
    */
   // biome-ignore format: the parameters of select(2)
   select(nfds: number, read: FdSet | null, write: FdSet | null, except: FdSet | null, timeout: TimeVal | null = null): number | Promise<number> {
@@ -111,7 +111,7 @@ export abstract class ReadinessCalls {
     raise('epoll_ctl', this.sys.epoll_ctl(epfd, op, fd, event))
   }
 
-  /** epoll_wait(2): fills in `events` from 0 on; how many. `timeoutMs` 0 returns at once, a negative one means for ever. */
+  /** epoll_wait(2): fills in `events`; how many. `timeoutMs` 0 returns at once, a negative one means for ever. */
   // biome-ignore format: one line
   epoll_wait(epfd: number, events: EpollEvent[], maxevents: number, timeoutMs: number = -1): number | Promise<number> {
     return this.#epollWait('epoll_wait', epfd, events, maxevents, msMicros(timeoutMs))

@@ -1,6 +1,6 @@
 /**
- * timerfd_create(2): a timer that can be read and waited for (fs/timerfd.c). As there, a periodic timer fires once and then
- * counts on only when somebody reads or asks it, so an unread timer costs nothing.
+ * timerfd_create(2): a timer that can be read and waited for (fs/timerfd.c). As there, a periodic timer fires once and
+ * then counts on only when somebody reads or asks it, so an unread timer costs nothing.
  */
 
 import { O_NONBLOCK, O_RDWR } from '../sock/constants.ts'
@@ -44,7 +44,7 @@ export class TimerFile extends OpenFile {
     this.#offset = clockId === CLOCK_REALTIME || clockId === CLOCK_REALTIME_ALARM ? clock.epoch : 0
   }
 
-  /** Arms it for `value`, then every `interval` if that is not 0; a value of 0 disarms. What it counted is forgotten. */
+  /** Arms it for `value`, then every `interval` if that is not 0; a value of 0 disarms. Its count is forgotten. */
   set(value: Micros, interval: Micros, isAbsolute: boolean): void {
     this.#ticks = 0
     this.#isExpired = false
@@ -122,7 +122,8 @@ export function timerfdCreate(files: FileTable, clock: Clock, clockId: number, f
   return fd
 }
 
-/** timerfd_settime: how it was set before, or -errno. TFD_TIMER_CANCEL_ON_SET changes nothing: our clock is never set. */
+/** timerfd_settime: how it was set before, or -errno. TFD_TIMER_CANCEL_ON_SET does nothing: our clock is never set. */
+// biome-ignore format: one line
 export function timerfdSettime(files: FileTable, fd: number, flags: number, { value, interval }: ITimerSpec): ITimerSpec | number {
   const first = specMicros(value)
   const every = specMicros(interval)

@@ -114,6 +114,34 @@ export class OptionResult {
   value: OptionValue = 0
 }
 
+/** Options and the like that few sockets change. Never changed, only replaced, so that idle sockets share one. */
+export class Settings {
+  /** IP_TOS; IP_TTL or -1 for the host's default. */
+  tos = 0
+  ttl = -1
+  /** IP_MTU_DISCOVER, and SO_PRIORITY. */
+  mtuDiscover: number = IP_PMTUDISC_WANT
+  priority = 0
+  /** SO_RCVTIMEO and SO_SNDTIMEO in microseconds, 0: none, -1: never wait. SO_LINGER in seconds. SO_RCVLOWAT in bytes. */
+  rcvTimeout = 0
+  sndTimeout = 0
+  lingerSeconds = 0
+  rcvLowat = 1
+  /** Who made it (effective user id), and whether the caller in hand is privileged: set by the socket layer. */
+  uid = 0
+  privileged = true
+
+  /** The same with one field changed. */
+  with<K extends keyof Omit<Settings, 'with'>>(field: K, value: Settings[K]): Settings {
+    const changed: Settings = Object.assign(new Settings(), this)
+    changed[field] = value
+    return changed
+  }
+}
+
+const SETTINGS: Settings = new Settings()
+const SETTINGS_NO_PMTU: Settings = SETTINGS.with('mtuDiscover', IP_PMTUDISC_DONT)
+
 export abstract class Sock implements PortUser {
   readonly stack: Stack
   readonly family: number
@@ -138,26 +166,15 @@ export abstract class Sock implements PortUser {
   sndbuf: number
   rmemAlloc = 0
   wmemQueued = 0
-  /** IP_TOS; IP_TTL or -1 for the host's default. */
-  tos = 0
-  ttl = -1
-  /** IP_MTU_DISCOVER, and SO_PRIORITY. */
-  mtuDiscover: number
-  priority = 0
-  /** SO_RCVTIMEO and SO_SNDTIMEO in microseconds, 0: none, -1: never wait. SO_LINGER in seconds. SO_RCVLOWAT in bytes. */
-  rcvTimeout = 0
-  sndTimeout = 0
-  lingerSeconds = 0
-  rcvLowat = 1
-  /** Who made it (effective user id), and whether the caller in hand is privileged: set by the socket layer. */
-  uid = 0
-  privileged = true
+  /** What programs rarely set; shared by all that left it alone. */
+  settings: Settings
   caller: Caller = NOBODY
   /** Its place among the users of `localPort`; kept by `PortTable`. */
   portBucket: PortBucket | null = null
   portNext: PortUser | null = null
   portPrevious: PortUser | null = null
-  readonly wait: WaitQueue = new WaitQueue()
+  /** Made when somebody first waits. */
+  waitQueue: WaitQueue | null = null
   /** Blocking writers that sleep until it is connected (sk_write_pending); kept by who blocks. */
   writersWaiting = 0
 
@@ -168,7 +185,88 @@ export abstract class Sock implements PortUser {
     this.protocol = protocol
     this.rcvbuf = stack.sysctl.rmem_default
     this.sndbuf = stack.sysctl.wmem_default
-    this.mtuDiscover = stack.sysctl.ip_no_pmtu_disc !== 0 ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT
+    this.settings = stack.sysctl.ip_no_pmtu_disc !== 0 ? SETTINGS_NO_PMTU : SETTINGS
+  }
+
+  get tos(): number {
+    return this.settings.tos
+  }
+  set tos(value: number) {
+    if (value !== this.settings.tos) this.settings = this.settings.with('tos', value)
+  }
+
+  get ttl(): number {
+    return this.settings.ttl
+  }
+  set ttl(value: number) {
+    if (value !== this.settings.ttl) this.settings = this.settings.with('ttl', value)
+  }
+
+  get mtuDiscover(): number {
+    return this.settings.mtuDiscover
+  }
+  set mtuDiscover(value: number) {
+    if (value !== this.settings.mtuDiscover) this.settings = this.settings.with('mtuDiscover', value)
+  }
+
+  get priority(): number {
+    return this.settings.priority
+  }
+  set priority(value: number) {
+    if (value !== this.settings.priority) this.settings = this.settings.with('priority', value)
+  }
+
+  get rcvTimeout(): number {
+    return this.settings.rcvTimeout
+  }
+  set rcvTimeout(value: number) {
+    if (value !== this.settings.rcvTimeout) this.settings = this.settings.with('rcvTimeout', value)
+  }
+
+  get sndTimeout(): number {
+    return this.settings.sndTimeout
+  }
+  set sndTimeout(value: number) {
+    if (value !== this.settings.sndTimeout) this.settings = this.settings.with('sndTimeout', value)
+  }
+
+  get lingerSeconds(): number {
+    return this.settings.lingerSeconds
+  }
+  set lingerSeconds(value: number) {
+    if (value !== this.settings.lingerSeconds) this.settings = this.settings.with('lingerSeconds', value)
+  }
+
+  get rcvLowat(): number {
+    return this.settings.rcvLowat
+  }
+  set rcvLowat(value: number) {
+    if (value !== this.settings.rcvLowat) this.settings = this.settings.with('rcvLowat', value)
+  }
+
+  get uid(): number {
+    return this.settings.uid
+  }
+  set uid(value: number) {
+    if (value !== this.settings.uid) this.settings = this.settings.with('uid', value)
+  }
+
+  get privileged(): boolean {
+    return this.settings.privileged
+  }
+  set privileged(value: boolean) {
+    if (value !== this.settings.privileged) this.settings = this.settings.with('privileged', value)
+  }
+
+  /** Who waits for readiness to change. */
+  get wait(): WaitQueue {
+    this.waitQueue ??= new WaitQueue()
+    return this.waitQueue
+  }
+
+  /** Wakes all who wait, if any do. */
+  wake(mask: number): void {
+    if (this.waitQueue !== null) this.waitQueue.wake(mask)
   }
 
   /** Readiness now, as POLL bits. */

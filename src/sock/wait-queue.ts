@@ -24,14 +24,14 @@ export abstract class Waiter {
   following: Waiter | null = null
   /** Only one of these that takes the wake-up is woken (WQ_FLAG_EXCLUSIVE). Fixed while it is in a queue. */
   isExclusive = false
-  /** The mask of what may have become ready; look again, it may be gone. True: an exclusive waiter takes the wake-up. */
+  /** The mask of what may have become ready; look again, it may be gone. True: an exclusive one takes the wake-up. */
   // biome-ignore lint/suspicious/noConfusingVoidType: only exclusive waiters answer
   abstract wake(mask: number): boolean | void
 }
 
 /**
- * A doubly linked list of waiters, woken in the order they came: first those that share, then the exclusive ones until
- * one takes the wake-up (__wake_up_common).
+ * A doubly linked list of waiters, woken from the front: first those that share, then the exclusive ones until one takes
+ * the wake-up (__wake_up_common).
  */
 export class WaitQueue {
   #first: Waiter | null = null

@@ -1,9 +1,10 @@
 /**
- * epoll(7), built as fs/eventpoll.c builds it. An `EpollItem` is an entry in the wait queue of the file it watches; being
- * woken puts it at the end of its set's ready list and wakes who sleeps on the set. epoll_wait looks only at that list, so
- * what an event costs does not depend on how many files are watched.
+ * epoll(7), built as fs/eventpoll.c builds it. An `EpollItem` is an entry in the wait queue of the file it watches;
+ * being woken puts it at the end of its set's ready list and wakes who sleeps on the set. epoll_wait looks only at that
+ * list, so what an event costs does not depend on how many files are watched.
  *
- * A set watches open file descriptions, not descriptors: an item stays until the description is closed or it is deleted.
+ * A set watches open file descriptions, not descriptors: an item stays until the description is closed or the item
+ * is deleted. Left out: the limits on wake-up paths (path_limits) and on items a user (fs.epoll.max_user_watches).
  */
 
 import { O_RDWR } from '../sock/constants.ts'
@@ -194,8 +195,8 @@ export class EpollFile extends OpenFile {
   }
 
   /**
-   * epoll_wait(2) without the waiting (ep_send_events): fills in `events`, `max` at most, oldest first; how many. A level
-   * triggered item goes back to the end of the list, so that the others have their turn when there are more than `max`.
+   * epoll_wait(2) without the waiting (ep_send_events): fills in `events`, `max` at most, oldest first; how many. A
+   * level-triggered item goes back to the end of the list, so that the others have their turn.
    */
   send(events: EpollEvent[], max: number): number {
     let count = 0

@@ -261,7 +261,7 @@ function synAckArrives(t: Tcb, g: Segment, packet: Packet): boolean {
   const f = t.fastOpen
   const isFast = f !== null && (f.synFastOpen || f.synData)
   const { acked, consumed } = isFast ? fastOpenSynAck(t, f, g, packet) : PLAIN
-  t.wait.wake(WAKE_ALL)
+  t.wake(WAKE_ALL)
   if (!acked) pushAfterAck(t)
   else if (t.sendHead !== null || t.writersWaiting > 0 || t.tuning.deferAccept > 0 || inPingpong(t)) {
     // Data will follow at once, or in a while: it carries the acknowledgement.
@@ -366,7 +366,7 @@ function ackInState(t: Tcb, g: Segment): boolean {
       t.snd.wl1 = g.seq
       if (!isEarly) initTransfer(t)
       if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
-      t.wait.wake(WAKE_ALL)
+      t.wake(WAKE_ALL)
       return false
     case TCP_FIN_WAIT1:
       if (isEarly) finishFastOpen(t)
@@ -406,7 +406,7 @@ function finWait1Acked(t: Tcb, g: Segment): boolean {
   t.shutdownMask |= SEND_SHUTDOWN
   t.dst?.confirm()
   if (!t.isFlag(SF_DEAD)) {
-    t.wait.wake(WAKE_ALL)
+    t.wake(WAKE_ALL)
     return false
   }
   if (t.tuning.linger2 < 0) {

@@ -50,7 +50,7 @@ export function connectionDone(t: Tcb): void {
   clearTimers(t)
   t.shutdownMask = SHUTDOWN_MASK
   if (t.isFlag(SF_DEAD)) destroy(t)
-  else t.wait.wake(WAKE_ALL)
+  else t.wake(WAKE_ALL)
 }
 
 /** Nothing and nobody needs it any more. */

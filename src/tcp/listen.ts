@@ -233,7 +233,7 @@ function makeEarlyChild(r: Request, g: Segment, packet: Packet): void {
   sendSynAck(r)
   tcp.clock.start(r, tcp.now + r.timeout)
   listener.queue?.push(child)
-  listener.wait.wake(POLLIN | POLLRDNORM)
+  listener.wake(POLLIN | POLLRDNORM)
 }
 
 /** The window and scale a child will start with (tcp_select_initial_window from the listener's buffer). */
@@ -391,7 +391,7 @@ function finishHandshake(r: Request, g: Segment, packet: Packet): void {
   initTransfer(child)
   if (child.isFlag(SF_KEEPALIVE)) startKeep(child, keepIdle(child))
   segmentArrives(child, g, packet)
-  listener.wait.wake(POLLIN | POLLRDNORM)
+  listener.wake(POLLIN | POLLRDNORM)
 }
 
 /** An ACK for a listener: the answer to a SYN cookie? True: the packet is taken (cookie_v4_check). */

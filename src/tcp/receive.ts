@@ -94,7 +94,7 @@ function queueAndAck(t: Tcb, g: Segment, packet: Packet): void {
     t.ackPending |= ACK_SCHED | ACK_NOW | ACK_NOMEM
     if (t.rcvHead !== null && length > 0) {
       t.stack.counters.TcpExtTCPRcvQDrop++
-      if (!t.isFlag(SF_DEAD)) t.wait.wake(POLLIN | POLLRDNORM | POLLRDBAND)
+      if (!t.isFlag(SF_DEAD)) t.wake(POLLIN | POLLRDNORM | POLLRDBAND)
       packet.release()
       return
     }
@@ -115,7 +115,7 @@ function queueAndAck(t: Tcb, g: Segment, packet: Packet): void {
     if (t.oooHead === null) t.ackPending |= ACK_NOW
   }
   sackAdvanced(t)
-  if (length > 0 && !t.isFlag(SF_DEAD)) t.wait.wake(POLLIN | POLLRDNORM | POLLRDBAND)
+  if (length > 0 && !t.isFlag(SF_DEAD)) t.wake(POLLIN | POLLRDNORM | POLLRDBAND)
 }
 
 /** Over the limit: the buffer grows if it may, and small segments count by their bytes only (tcp_prune_queue). */
@@ -158,7 +158,7 @@ export function acceptFin(t: Tcb): void {
       return
   }
   if (!t.isFlag(SF_DEAD)) {
-    t.wait.wake(t.shutdownMask === SHUTDOWN_MASK ? WAKE_ALL : POLLIN | POLLRDNORM | POLLRDHUP)
+    t.wake(t.shutdownMask === SHUTDOWN_MASK ? WAKE_ALL : POLLIN | POLLRDNORM | POLLRDHUP)
   }
 }
 
@@ -173,7 +173,7 @@ export function checkUrgent(t: Tcb, g: Segment, packet: Packet): void {
   t.urgData = URG_NOTYET
   t.urgSeq = seq
   t.opt |= OPT_URG_SEEN
-  if (!t.isFlag(SF_DEAD)) t.wait.wake(POLLPRI)
+  if (!t.isFlag(SF_DEAD)) t.wake(POLLPRI)
   takeUrgentByte(t, g, packet)
 }
 
@@ -184,6 +184,6 @@ export function takeUrgentByte(t: Tcb, g: Segment, packet: Packet): void {
   if (offset < 0 || offset >= g.length) return
   packet.copyTo(t.tcp.scratch, 0, offset, 1)
   t.urgData = URG_VALID | (t.tcp.scratch[0] as number)
-  if (!t.isFlag(SF_DEAD)) t.wait.wake(POLLPRI)
+  if (!t.isFlag(SF_DEAD)) t.wake(POLLPRI)
 }
 

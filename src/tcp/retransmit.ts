@@ -1,5 +1,5 @@
 /** Sending segments again (Linux __tcp_retransmit_skb, tcp_xmit_retransmit_queue). */
-import { FIN, SYN } from '../wire/tcp.ts'
+import { CWR, ECE, FIN, SYN } from '../wire/tcp.ts'
 import { currentMss } from './mss.ts'
 import { recoveryOf } from './rack.ts'
 import { add, before, diff } from './seq.ts'
@@ -79,6 +79,8 @@ export function resend(t: Tcb, segment: TxSegment, most: number): boolean {
     collapse(t, segment, Math.min(mss, room))
   }
   if (segment.txTime > 0) segment.sacked |= EVER_RETRANS
+  // RFC 3168 §6.1.1.1: a SYN that got lost asks for ECN no more (tcp_ecn_clear_syn).
+  if ((segment.flags & SYN) !== 0 && t.stack.sysctl.tcp_ecn_fallback !== 0) segment.flags &= ~(ECE | CWR)
   const sent = transmit(t, segment, mss)
   if (sent) sentNow(t, segment)
   const counters = t.stack.counters

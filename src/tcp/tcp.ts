@@ -368,7 +368,7 @@ export class Tcp implements Transport {
     }
     if (c.isFlag(SF_RECVERR)) {
       c.error = errno
-      c.wait.wake(POLLERR)
+      c.wake(POLLERR)
     } else c.softError = errno
   }
 

@@ -87,7 +87,7 @@ function report(t: Tcb, kind: number, seq: number): void {
   if (stamps === null || stamps.queue.length >= STAMP_LIMIT) return
   const id = (stamps.flags & SOF_OPT_ID) !== 0 ? diff(seq, stamps.base) : 0
   stamps.queue.push({ time: t.stack.clock.epoch + t.stack.clock.now(), kind, id })
-  t.wait.wake(POLLERR)
+  t.wake(POLLERR)
 }
 
 /** recvmsg with MSG_ERRQUEUE: the oldest stamp as control messages; 0 or -EAGAIN (ip_recv_error). */

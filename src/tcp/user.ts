@@ -287,7 +287,7 @@ export class TcpUser {
         t.shutdownMask |= mask
         if ((mask & SEND_SHUTDOWN) !== 0 && closeState(t)) sendFin(t)
     }
-    t.wait.wake(WAKE_ALL)
+    t.wake(WAKE_ALL)
     return result
   }
 

@@ -74,6 +74,7 @@ export function offerableWindow(t: Tcb): number {
     mss = full
     if (mss <= 0) return 0
   }
+  if (rcv.wscale > 0 && t.stack.sysctl.tcp_shrink_window !== 0) return shrinkingWindow(t, free, full, mss)
   if (free < full >> 1) {
     t.quickAck = Math.min(t.quickAck, 0)
     free = Math.max(0, (free >> rcv.wscale) << rcv.wscale)
@@ -91,6 +92,17 @@ export function offerableWindow(t: Tcb): number {
   return window
 }
 
+/** The same with net.ipv4.tcp_shrink_window: what memory there is, in whole units of the scale, even if it is less than before. */
+function shrinkingWindow(t: Tcb, space: number, full: number, mss: number): number {
+  const unit = 1 << t.rcv.wscale
+  const free = Math.floor(space / unit) * unit
+  if (free < full >> 1) {
+    t.quickAck = 0
+    if (free < fullSpace(t) >> 4 || free < mss || free < unit) return 0
+  }
+  return free > t.rcv.ssthresh ? (t.rcv.ssthresh + unit - 1) & ~(unit - 1) : free
+}
+
 /** Settles the window for a segment about to leave and returns the header's field (tcp_select_window). */
 export function selectWindow(t: Tcb): number {
   const rcv = t.rcv
@@ -101,7 +113,7 @@ export function selectWindow(t: Tcb): number {
   }
   const current = receiveWindow(t)
   let window = offerableWindow(t)
-  if (window < current) {
+  if (window < current && (t.stack.sysctl.tcp_shrink_window === 0 || rcv.wscale === 0)) {
     // RFC 9293 §3.8.6: never shrink. A window that is closing stays where its right edge was.
     if (window === 0) t.stack.counters.TcpExtTCPWantZeroWindowAdv++
     const unit = 1 << rcv.wscale

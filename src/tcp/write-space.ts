@@ -22,7 +22,7 @@ export function newSpace(t: Tcb): void {
   if (!isWritable(t)) return
   t.opt &= ~OPT_NOSPACE
   stopChrono(t, CHRONO_SNDBUF)
-  t.wait.wake(POLLOUT | POLLWRNORM | POLLWRBAND)
+  t.wake(POLLOUT | POLLWRNORM | POLLWRBAND)
 }
 
 /** TCP_NOTSENT_LOWAT, or the host's. */

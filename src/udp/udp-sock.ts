@@ -192,7 +192,7 @@ export class UdpSock extends Sock implements PacketOwner {
   override shutdown(how: number): number {
     if (!(how >= 0 && how <= 2)) return -EINVAL
     this.shutdownMask |= how + 1
-    this.wait.wake(POLLIN | POLLOUT | POLLHUP | POLLRDHUP | POLLRDNORM | POLLWRNORM)
+    this.wake(POLLIN | POLLOUT | POLLHUP | POLLRDHUP | POLLRDNORM | POLLWRNORM)
     return this.state === TCP_CLOSE ? -ENOTCONN : 0
   }
 
@@ -231,7 +231,7 @@ export class UdpSock extends Sock implements PacketOwner {
     if (this.#tail === null) this.#head = packet
     else this.#tail.next = packet
     this.#tail = packet
-    this.wait.wake(READABLE)
+    this.wake(READABLE)
   }
 
   /** udp_recvmsg: one datagram; what does not fit is lost, and MSG_TRUNC says so. */
@@ -374,6 +374,6 @@ export class UdpSock extends Sock implements PacketOwner {
   /** A datagram has left (sock_wfree, sock_def_write_space). */
   packetLeft(bytes: number): void {
     this.wmemQueued -= bytes
-    if (this.wmemQueued << 1 <= this.sndbuf && !this.wait.isEmpty) this.wait.wake(WRITABLE)
+    if (this.wmemQueued << 1 <= this.sndbuf && !this.wait.isEmpty) this.wake(WRITABLE)
   }
 }

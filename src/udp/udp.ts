@@ -204,6 +204,6 @@ export class Udp implements Transport {
     // An unconnected socket would not know which of its peers is meant; IP_RECVERR asks for all.
     if (!sock.isFlag(SF_RECVERR) && (!isHard || sock.state !== TCP_ESTABLISHED)) return
     sock.error = error
-    sock.wait.wake(POLLERR)
+    sock.wake(POLLERR)
   }
 }

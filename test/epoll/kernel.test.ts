@@ -249,9 +249,9 @@ test('the scripts of readiness calls give on a host what they give on the kernel
   }
 })
 
-test('2,000 random sequences over eventfds, pipes, local sockets and nested sets give what they give on the kernel (fs/eventpoll.c)', (t) => {
+test('1,000 random sequences over eventfds, pipes, local sockets and nested sets give what they give on the kernel (fs/eventpoll.c)', (t) => {
   const random = new Random(Number(process.env['SEED'] ?? 20260))
-  const scripts = Array.from({ length: 2000 }, () => generate(random))
+  const scripts = Array.from({ length: 1000 }, () => generate(random))
   const theirs = isLinux ? onKernel(scripts) : null
   if (theirs === null) return t.skip(SKIP)
   scripts.forEach((script, i) => compare(`sequence ${i}`, script, theirs[i] as unknown[]))

@@ -134,7 +134,7 @@ describe('HTTP with curl over TAP', { skip }, () => {
   })
 
   test('a capture of a transfer both ways has nothing that tshark calls wrong', async () => {
-    const capture = lab.file('clean.pcapng')
+    const capture = lab.capture('clean')
     await during(['--pcap', capture], async () => {
       const down = await download('part')
       const up = await put(`${root}/part`)
@@ -144,7 +144,7 @@ describe('HTTP with curl over TAP', { skip }, () => {
   })
 
   test('a capture of a transfer with faults shows what was dropped, and nothing missing that was not', async () => {
-    const capture = lab.file('faults.pcapng')
+    const capture = lab.capture('faults')
     await during(['--pcap', capture, '--impair', FAULTS], async () => {
       const down = await download('part')
       const up = await put(`${root}/part`)

@@ -22,7 +22,7 @@ describe('ICMP with the Linux kernel over TAP', { skip }, () => {
   }
 
   test('1,000 echo requests of the kernel at intervals of 1 ms are all answered (RFC 792)', async () => {
-    const capture = lab.file('ping.pcapng')
+    const capture = lab.capture('ping')
     const serving = await lab.serve('--pcap', capture)
     const { stdout } = await lab.run('ping', '-q', '-n', '-c', '1000', '-i', '0.001', OURS)
     serving.child.kill('SIGTERM')
@@ -32,7 +32,7 @@ describe('ICMP with the Linux kernel over TAP', { skip }, () => {
   })
 
   test('echo requests of 60,000 bytes from the kernel, fragmented both ways, are all answered (RFC 791 §3.2)', async () => {
-    const capture = lab.file('big.pcapng')
+    const capture = lab.capture('big')
     const serving = await lab.serve('--pcap', capture)
     const { stdout } = await lab.run('ping', '-q', '-n', '-c', '50', '-i', '0.02', '-s', '60000', OURS)
     serving.child.kill('SIGTERM')
@@ -42,16 +42,24 @@ describe('ICMP with the Linux kernel over TAP', { skip }, () => {
   })
 
   test('1,000 echo requests of ours at intervals of 1 ms are all answered by the kernel', async () => {
-    const capture = lab.file('ours.pcapng')
+    const capture = lab.capture('ours')
     const result = await ours(capture, '1000', '56', '1')
-    assert.deepEqual([result.sent, result.received, result.duplicates, result.corrupt], [1000, 1000, 0, 0], JSON.stringify(result))
+    assert.deepEqual(
+      [result.sent, result.received, result.duplicates, result.corrupt],
+      [1000, 1000, 0, 0],
+      JSON.stringify(result),
+    )
     assert.deepEqual(wrongFrames(capture), [])
   })
 
   test('echo requests of ours of 60,000 bytes, fragmented both ways, are all answered by the kernel', async () => {
-    const capture = lab.file('ours-big.pcapng')
+    const capture = lab.capture('ours-big')
     const result = await ours(capture, '50', '60000', '20')
-    assert.deepEqual([result.sent, result.received, result.duplicates, result.corrupt], [50, 50, 0, 0], JSON.stringify(result))
+    assert.deepEqual(
+      [result.sent, result.received, result.duplicates, result.corrupt],
+      [50, 50, 0, 0],
+      JSON.stringify(result),
+    )
     assert.deepEqual(wrongFrames(capture), [])
   })
 })

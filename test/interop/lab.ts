@@ -3,7 +3,7 @@
  * the namespace. Nothing that is sent can leave it.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -112,11 +112,14 @@ export class Lab {
   readonly namespace: string
   /** A folder of this lab's, removed with it. */
   readonly directory: string
+  readonly #captures: string
   readonly #running: Running[] = []
 
   constructor(name: string) {
     this.namespace = `sockeye-${name}-${process.pid}`
     this.directory = mkdtempSync(join(tmpdir(), 'sockeye-'))
+    // A busy disk must not hold up our end, which writes captures as it goes.
+    this.#captures = existsSync('/dev/shm') ? mkdtempSync('/dev/shm/sockeye-') : this.directory
     must('ip', 'netns', 'add', this.namespace)
     this.must('sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1')
     this.must('ip', 'link', 'set', 'dev', 'lo', 'up')
@@ -132,6 +135,11 @@ export class Lab {
 
   file(name: string): string {
     return join(this.directory, name)
+  }
+
+  /** Where a capture of that name goes. */
+  capture(name: string): string {
+    return join(this.#captures, `${name}.pcapng`)
   }
 
   /** Starts a program in the namespace. */
@@ -191,7 +199,7 @@ export class Lab {
     for (const pid of stdout.split('\n').filter((line) => line !== '')) spawnSync('kill', ['-KILL', pid])
     await Promise.all(this.#running.map((running) => running.end(5)))
     spawnSync('ip', ['netns', 'delete', this.namespace])
-    rmSync(this.directory, { recursive: true, force: true })
+    for (const directory of [this.directory, this.#captures]) rmSync(directory, { recursive: true, force: true })
   }
 }
 

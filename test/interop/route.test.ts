@@ -37,7 +37,7 @@ describe('forwarding between two namespaces over TAP', { skip }, () => {
         '--address',
         `${OURS_FAR}/${PREFIX}`,
       ],
-      ...['--forward', '--pcap', lab.file('route.pcapng')],
+      ...['--forward', '--pcap', lab.capture('route')],
     )
     await serving.printed(/^ready.*$/m)
     // The device stays open where it was opened; only its kernel end moves.
@@ -95,6 +95,6 @@ describe('forwarding between two namespaces over TAP', { skip }, () => {
     const { status, stdout } = await serving.end()
     assert.equal(status, 0)
     assert.match(stdout, /^IpForwDatagrams \d{4}/m)
-    assert.deepEqual(wrongFrames(lab.file('route.pcapng')), [])
+    assert.deepEqual(wrongFrames(lab.capture('route')), [])
   })
 })

@@ -36,7 +36,7 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
   }
 
   test('nc of the kernel half-closes after 4 MiB and gets them back from our echo (RFC 862, RFC 9293 §3.6)', async () => {
-    const capture = lab.file('echo.pcapng')
+    const capture = lab.capture('echo')
     const sent = numbers(4 << 20)
     writeFileSync(lab.file('sent'), sent)
     const serving = await lab.serve('--echo', '7', '--pcap', capture)
@@ -69,7 +69,7 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
   })
 
   test('our socket connects to nc of the kernel, half-closes, and reads what nc sends after that', async () => {
-    const capture = lab.file('connect.pcapng')
+    const capture = lab.capture('connect')
     const nc = await listening('nc', '-l', '-N', KERNEL, String(PORT))
     nc.child.stdin?.end('from the kernel')
     const { got } = await outcome(lab.program(capture, 'connect', String(PORT), 'from us'))
@@ -79,7 +79,7 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
   })
 
   test('a kernel program that answers only after our FIN gets all of ours first, and we all of its (half-close)', async () => {
-    const capture = lab.file('half.pcapng')
+    const capture = lab.capture('half')
     await listening('socat', `TCP-LISTEN:${PORT},bind=${KERNEL},reuseaddr`, 'SYSTEM:sha256sum')
     const { got } = await outcome(lab.program(capture, 'connect', String(PORT), 'half-close'))
     assert.equal(got, `${createHash('sha256').update('half-close').digest('hex')}  -\n`)
@@ -87,23 +87,23 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
   })
 
   test('connecting to a kernel port where nobody listens fails with ECONNREFUSED (RFC 9293 §3.10.7.3)', async () => {
-    const { code } = await outcome(lab.program(lab.file('refused.pcapng'), 'refused', '5999'))
+    const { code } = await outcome(lab.program(lab.capture('refused'), 'refused', '5999'))
     assert.equal(code, 'ECONNREFUSED')
   })
 
   test('a server restarted at once binds its port again with SO_REUSEADDR and gets EADDRINUSE without (socket(7))', async () => {
-    const running = lab.program(lab.file('restart.pcapng'), 'restart', String(PORT))
+    const running = lab.program(lab.capture('restart'), 'restart', String(PORT))
     await running.printed(/^listening$/m)
     assert.equal((await lab.run('nc', OURS, String(PORT))).stdout, 'first')
     await running.printed(/^listening again$/m)
     assert.equal((await lab.run('nc', OURS, String(PORT))).stdout, 'second')
     assert.equal((await outcome(running)).without, 'EADDRINUSE')
-    assert.deepEqual(wrongFrames(lab.file('restart.pcapng')), [])
+    assert.deepEqual(wrongFrames(lab.capture('restart')), [])
   })
 
   test('the kernel end is killed while we write: our write fails with ECONNRESET or EPIPE (RFC 9293 §3.10.7.4)', async () => {
     const reader = await listening('socat', '-u', `TCP-LISTEN:${PORT},bind=${KERNEL},reuseaddr`, 'SYSTEM:sleep 60')
-    const running = lab.program(lab.file('killed.pcapng'), 'flood', String(PORT), '0')
+    const running = lab.program(lab.capture('killed'), 'flood', String(PORT), '0')
     await running.printed(/^connected$/m)
     await new Promise((resolve) => setTimeout(resolve, 500))
     // Unread bytes in its socket make the kernel send a RST when the process dies.
@@ -115,7 +115,7 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
 
   test('the kernel end is killed with our bytes unread while we read: our read fails with ECONNRESET', async () => {
     const serving = await listening('socat', '-u', 'OPEN:/dev/zero', `TCP-LISTEN:${PORT},bind=${KERNEL},reuseaddr`)
-    const running = lab.program(lab.file('drain.pcapng'), 'drain', String(PORT))
+    const running = lab.program(lab.capture('drain'), 'drain', String(PORT))
     await running.printed(/^connected$/m)
     await new Promise((resolve) => setTimeout(resolve, 300))
     // ss -K resets it from the kernel's side, as an abort does (RFC 9293 §3.10.5).
@@ -127,7 +127,7 @@ describe('TCP with the Linux kernel over TAP', { skip }, () => {
 
   test('the kernel end falls silent while we write: TCP_USER_TIMEOUT of 2 s ends it with ETIMEDOUT (RFC 5482)', async () => {
     const reader = await listening('socat', '-u', `TCP-LISTEN:${PORT},bind=${KERNEL},reuseaddr`, 'OPEN:/dev/null')
-    const running = lab.program(lab.file('silent.pcapng'), 'flood', String(PORT), '2000')
+    const running = lab.program(lab.capture('silent'), 'flood', String(PORT), '2000')
     await running.printed(/^connected$/m)
     await new Promise((resolve) => setTimeout(resolve, 300))
     // Without its address the kernel takes our frames and answers none of them.
