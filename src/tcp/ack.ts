@@ -8,7 +8,7 @@ import { scheduleLossProbe } from './probe.ts'
 import { tagQueue } from './sack.ts'
 import type { Segment } from './segment.ts'
 import { after, before, diff } from './seq.ts'
-import { CHRONO_BUSY, stopChrono } from './stats.ts'
+import { CHRONO_BUSY, statsOf, stopChrono } from './stats.ts'
 import { CA_OPEN, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, type Tcb } from './tcb.ts'
 import { trimAcked, unlinkSegment } from './tx-queue.ts'
 import { EVER_RETRANS, LOST, RETRANS, SACKED } from './tx-segment.ts'
@@ -247,6 +247,7 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
   // RACK took the flag away if it has just armed its own timer; one it armed before is out of date.
   if ((flags & F.SET_XMIT_TIMER) !== 0) setXmitTimer(t)
   if ((flags & F.FORWARD_PROGRESS) !== 0 || (flags & F.NOT_DUP) === 0) t.dst?.confirm()
+  if ((flags & F.ECE_SEEN) !== 0) statsOf(t).deliveredCe += t.delivered - priorDelivered
   controlCongestion(t, ack, t.delivered - priorDelivered, t.lost - priorLost, flags)
   transmitRecovery(t, rexmit)
   return 1

@@ -104,6 +104,7 @@ export function queueOutOfOrder(t: Tcb, packet: Packet): void {
     return
   }
   counters.TcpExtTCPOFOQueue++
+  statsOf(t).outOfOrder++
   let previous: Packet | null = null
   let at = t.oooHead
   const last = t.oooLast

@@ -33,6 +33,7 @@ function checkDsack(t: Tcb, b: Uint8Array, options: ParsedOptions, r: RecoveryVa
     counters.TcpExtTCPDSACKOfoRecv++
   }
   state.flags |= F.DSACKING_ACK
+  if (t.stats !== null) t.stats.dsackDuplicates += Math.max(1, Math.ceil(((right - left) | 0) / Math.max(t.snd.mss, 1)))
   r.rackDsackSeen = true
   // D-SACK of what we retransmitted and is below the undo marker counts one spurious retransmission.
   if (r.hasUndo && r.undoRetrans > 0 && !after(right, priorUna) && after(right, r.undoMarker)) r.undoRetrans--

@@ -26,9 +26,9 @@ export class TcbStats {
   segmentsOut = 0
   dataSegmentsIn = 0
   dataSegmentsOut = 0
+  /** Segments that the peer reported as received twice, that we received out of order, that were delivered with a mark. */
   dsackDuplicates = 0
   outOfOrder = 0
-  /** Out-of-order segments; CE marks (RFC 3168) delivered. */
   deliveredCe = 0
 }
 
