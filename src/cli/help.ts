@@ -5,6 +5,7 @@ const GENERAL = `sockeye - hosts with Berkeley sockets on a complete TCP/IP stac
   sockeye demo    two hosts, a client and a server, every packet and state change shown
   sockeye serve   a host on a real TAP device: echo, HTTP, forwarding
   sockeye dump    a capture file (pcap, pcapng) as text
+  sockeye packetdrill    scripts in packetdrill's language, on our stack in virtual time
 
   sockeye COMMAND --help    what a command takes
   sockeye --version
@@ -49,7 +50,17 @@ const DUMP = `sockeye dump [-S] [-v] FILE
   -v, --tree        the fields of every layer below each line
 `
 
-const BY_COMMAND: Readonly<Record<string, string>> = { demo: DEMO, serve: SERVE, dump: DUMP }
+const PACKETDRILL = `sockeye packetdrill [--ignore-psh] [-q] [--variant V] FILE|FOLDER...
+
+  Runs packetdrill scripts on our stack in virtual time, without root. A line for each script and variant, then the
+  counts; exit status 1 if one failed. A script that needs what is not there is skipped with the reason.
+
+  --ignore-psh      does not compare the PSH flag of outbound packets
+  --variant V       ipv4, ipv4-mapped-ipv6 or ipv6 only
+  -q                prints failures and the counts only
+`
+
+const BY_COMMAND: Readonly<Record<string, string>> = { demo: DEMO, serve: SERVE, dump: DUMP, packetdrill: PACKETDRILL }
 
 /** The help of one command, or of the whole. */
 export function helpOf(command: string | undefined): string {

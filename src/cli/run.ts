@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   demo: async (args) => (await import('./demo.ts')).demo(args),
   serve: async (args) => (await import('./serve.ts')).serve(args),
   dump,
+  packetdrill: async (args) => (await import('./packetdrill.ts')).packetdrill(args),
 }
 
 /** The version in package.json, which is some folders up from here: as source, and as built. */

@@ -8,7 +8,9 @@ import { CA_LOSS, type Tcb } from './tcb.ts'
 /** beta = 717/1024, C = 0.4, and Reno's rate at that beta: 8 * (1024 + beta) / 3 / (1024 - beta). */
 const BETA = 717
 const BETA_SCALE = Math.floor((8 * (1024 + BETA)) / 3 / (1024 - BETA))
-const C = 0.4
+/** C in units of 1/1024 (cube_rtt_scale), times in 1/1024 s; what 1/C is in those units. */
+const SCALE = 410
+const CUBE_FACTOR: number = 2 ** 40 / SCALE
 /** HyStart: from this window on, this many samples, delay bounds in us, spacing of a train in us. */
 const HYSTART_LOW_WINDOW = 16
 const HYSTART_MIN_SAMPLES = 8
@@ -23,7 +25,7 @@ class CubicState {
   lastCwnd = 0
   lastTime = 0
   originPoint = 0
-  /** Seconds to reach the origin point. */
+  /** Time to reach the origin point, in 1/1024 s. */
   k = 0
   delayMinUs = 0
   /** Start of the epoch in ms; -1: none. */
@@ -133,16 +135,17 @@ function cubicTarget(s: CubicState, cwnd: number, acked: number, now: number): v
       s.k = 0
       s.originPoint = cwnd
     } else {
-      s.k = cubeRoot((s.lastMaxCwnd - cwnd) / C)
+      s.k = Math.floor(cubeRoot(CUBE_FACTOR * (s.lastMaxCwnd - cwnd)))
       s.originPoint = s.lastMaxCwnd
     }
   }
-  const seconds = (((now - s.epochStart) | 0) + s.delayMinUs / 1000) / 1000
-  const offset = seconds - s.k
-  const target = s.originPoint + C * offset * offset * offset
-  s.cnt = target > cwnd ? Math.max(1, Math.floor(cwnd / (target - cwnd))) : 100 * cwnd
+  // In whole units as the kernel has them: what truncation adds to a small window is most of its growth.
+  const time = Math.floor(((((now - s.epochStart) | 0) + Math.ceil(s.delayMinUs / 1000)) * 1024) / 1000)
+  const offset = Math.abs(time - s.k)
+  const delta = Math.floor((SCALE * offset * offset * offset) / 2 ** 40)
+  const target = time < s.k ? s.originPoint - delta : s.originPoint + delta
+  s.cnt = target > cwnd ? Math.floor(cwnd / (target - cwnd)) : 100 * cwnd
   if (s.lastMaxCwnd === 0 && s.cnt > 20) s.cnt = 20
-
 }
 
 export const CUBIC: CongestionControl = {
