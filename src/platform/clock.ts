@@ -25,7 +25,18 @@ type HostTimer = ReturnType<typeof setTimeout>
 const READINGS = 8
 
 export class RealClock extends Clock {
-  readonly #pump = (): void => this.#run(false)
+  /** A reaction to a settled promise is a microtask, at a third of what `queueMicrotask` costs in Node. */
+  readonly #settled: Promise<void> = Promise.resolve()
+  readonly #pump = (): void => {
+    try {
+      this.#run(false)
+    } catch (error) {
+      // Not a rejection that somebody could overlook: an exception of its own, as from any task.
+      macrotask(() => {
+        throw error
+      })
+    }
+  }
   readonly #pumpInTurn = (): void => this.#run(true)
   readonly #pumpOnTimer = (): void => {
     this.#hostTimer = undefined
@@ -87,7 +98,7 @@ export class RealClock extends Clock {
   #schedule(): void {
     this.#scheduled = true
     // The last reading will do: `#run` takes a new one.
-    if (this.#cached - this.#turnAt < SLICE) queueMicrotask(this.#pump)
+    if (this.#cached - this.#turnAt < SLICE) this.#settled.then(this.#pump)
     else macrotask(this.#pumpInTurn)
   }
 

@@ -17,8 +17,8 @@ export function expandSendBuffer(t: Tcb): void {
 
 /** Acknowledged data left the send buffer: writers may go on (tcp_check_space). */
 export function newSpace(t: Tcb): void {
-  if (t.packetsOut < t.snd.cwnd) expandSendBuffer(t)
   if ((t.opt & OPT_NOSPACE) === 0) return
+  if (t.packetsOut < t.snd.cwnd) expandSendBuffer(t)
   if (!isWritable(t)) return
   t.opt &= ~OPT_NOSPACE
   stopChrono(t, CHRONO_SNDBUF)
