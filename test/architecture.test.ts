@@ -13,8 +13,25 @@ const SRC = join(ROOT, 'src')
 
 /** A folder may import from itself and from those of a lower rank; equal ranks only where `PAIRS` says. */
 const RANK: Readonly<Record<string, number>> = {
-  addr: 0, sys: 0, wire: 1, buf: 2, link: 3, stack: 4, ip: 4, sock: 5, udp: 6, tcp: 6, unix: 6, socket: 7, host: 8,
-  app: 9, sim: 10, packetdrill: 10, node: 10, platform: 10, cli: 11,
+  addr: 0,
+  sys: 0,
+  wire: 1,
+  buf: 2,
+  link: 3,
+  stack: 4,
+  ip: 4,
+  sock: 5,
+  udp: 6,
+  tcp: 6,
+  unix: 6,
+  socket: 7,
+  host: 8,
+  app: 9,
+  sim: 10,
+  packetdrill: 10,
+  node: 10,
+  platform: 10,
+  cli: 11,
 }
 /** stack and ip are one layer in two folders; `sys/trace` names the type of what it shows. */
 const PAIRS = new Set(['stack>ip', 'ip>stack', 'app>sim'])
@@ -50,9 +67,16 @@ const code = (text: string): string =>
 
 function importsOf(path: string): Import[] {
   const found: Import[] = []
-  for (const m of code(source(path)).matchAll(/^(?:import|export)\s+(type\s+)?(\{[^}]*\}|\*(?: as \w+)?|\w+)\s*from\s*'([^']+)'/gm)) {
-    const names = (m[2] as string).replace(/[{}]/g, '').split(',').map((n) => n.trim()).filter((n) => n !== '')
-    const typeOnly = m[1] !== undefined || (m[2] as string).startsWith('{') && names.every((n) => n.startsWith('type '))
+  for (const m of code(source(path)).matchAll(
+    /^(?:import|export)\s+(type\s+)?(\{[^}]*\}|\*(?: as \w+)?|\w+)\s*from\s*'([^']+)'/gm,
+  )) {
+    const names = (m[2] as string)
+      .replace(/[{}]/g, '')
+      .split(',')
+      .map((n) => n.trim())
+      .filter((n) => n !== '')
+    const typeOnly =
+      m[1] !== undefined || ((m[2] as string).startsWith('{') && names.every((n) => n.startsWith('type ')))
     found.push({ from: path, to: m[3] as string, typeOnly })
   }
   return found
@@ -68,7 +92,10 @@ const folderOf = (path: string): string => {
 test('every folder of src has a rank in the order of layers (DESIGN.md, Layers)', () => {
   const folders = new Set(FILES.map(folderOf))
   folders.delete('')
-  assert.deepEqual([...folders].filter((f) => RANK[f] === undefined), [])
+  assert.deepEqual(
+    [...folders].filter((f) => RANK[f] === undefined),
+    [],
+  )
 })
 
 test('imports point down the layers only (DESIGN.md, Layers)', () => {
@@ -112,7 +139,9 @@ test('no file imports itself through others, types aside (DESIGN.md, Layers: no 
 })
 
 test('the core imports no package and no module of a platform (DESIGN.md, Layers)', () => {
-  const wrong = IMPORTS.filter((i) => !EDGE.has(folderOf(i.from)) && !i.to.startsWith('.')).map((i) => `${name(i.from)}: ${i.to}`)
+  const wrong = IMPORTS.filter((i) => !EDGE.has(folderOf(i.from)) && !i.to.startsWith('.')).map(
+    (i) => `${name(i.from)}: ${i.to}`,
+  )
   assert.deepEqual(wrong, [])
 })
 
@@ -122,12 +151,14 @@ test('the core reads no clock, timer, random source or other thing of a platform
   const wrong: string[] = []
   for (const file of FILES) {
     if (EDGE.has(folderOf(file))) continue
-    code(source(file)).split('\n').forEach((line, i) => {
-      const text = line.replace(/'[^']*'|`[^`]*`/g, "''")
-      const m = banned.exec(text)
-      // A parameter or field of ours may be called `process`: what is banned is the platform's.
-      if (m !== null && !/^(process|window|document)$/.test(m[1] ?? '')) wrong.push(`${name(file)}:${i + 1}: ${m[0]}`)
-    })
+    code(source(file))
+      .split('\n')
+      .forEach((line, i) => {
+        const text = line.replace(/'[^']*'|`[^`]*`/g, "''")
+        const m = banned.exec(text)
+        // A parameter or field of ours may be called `process`: what is banned is the platform's.
+        if (m !== null && !/^(process|window|document)$/.test(m[1] ?? '')) wrong.push(`${name(file)}:${i + 1}: ${m[0]}`)
+      })
   }
   assert.deepEqual(wrong, [])
 })
@@ -135,11 +166,18 @@ test('the core reads no clock, timer, random source or other thing of a platform
 test('modules hold no state: no let, Map, Set, array or instance to be changed at the top level (STYLE.md, pitfall 3)', () => {
   const wrong: string[] = []
   for (const file of FILES) {
-    code(source(file)).split('\n').forEach((line, i) => {
-      if (/^(export\s+)?(let|var)\s/.test(line)) wrong.push(`${name(file)}:${i + 1}: ${line.trim()}`)
-      if (/^(export\s+)?const\s+\w+[^=]*=\s*new (Map|WeakMap|Uint8Array|Int32Array|Array)\b/.test(line)) wrong.push(`${name(file)}:${i + 1}: ${line.trim()}`)
-      if (/^(export\s+)?const\s+\w+\s*=\s*new Set\b/.test(line) || /^(export\s+)?const\s+\w+(: \w+\[\])?\s*=\s*\[\]/.test(line)) wrong.push(`${name(file)}:${i + 1}: ${line.trim()}`)
-    })
+    code(source(file))
+      .split('\n')
+      .forEach((line, i) => {
+        if (/^(export\s+)?(let|var)\s/.test(line)) wrong.push(`${name(file)}:${i + 1}: ${line.trim()}`)
+        if (/^(export\s+)?const\s+\w+[^=]*=\s*new (Map|WeakMap|Uint8Array|Int32Array|Array)\b/.test(line))
+          wrong.push(`${name(file)}:${i + 1}: ${line.trim()}`)
+        if (
+          /^(export\s+)?const\s+\w+\s*=\s*new Set\b/.test(line) ||
+          /^(export\s+)?const\s+\w+(: \w+\[\])?\s*=\s*\[\]/.test(line)
+        )
+          wrong.push(`${name(file)}:${i + 1}: ${line.trim()}`)
+      })
   }
   assert.deepEqual(wrong, [])
 })

@@ -11,7 +11,9 @@ const text = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'docs/coverage.md']
 
 test('coverage: every row has a status, and a row that is done or in part names code and a test', () => {
-  const rows = text('docs/coverage.md').split('\n').filter((line) => /^\| [A-Z]{2}\d+ \|/.test(line))
+  const rows = text('docs/coverage.md')
+    .split('\n')
+    .filter((line) => /^\| [A-Z]{2}\d+ \|/.test(line))
   assert.ok(rows.length >= 89, `${rows.length} rows`)
   for (const row of rows) {
     const [, id, , status, code, proof] = row.split('|').map((cell) => cell.trim())
@@ -27,7 +29,10 @@ test('coverage: every id of the shared concepts has its row', (t) => {
   if (!existsSync(shared)) return t.skip('the shared documents are not beside this checkout')
   const wanted = new Set(readFileSync(shared, 'utf8').match(/\b(?:BO|AD|LI|NE|UD|TC|SC|SO|CO|AP|PR)\d+\b/g))
   const have = text('docs/coverage.md')
-  assert.deepEqual([...wanted].filter((id) => !have.includes(`| ${id} |`)), [])
+  assert.deepEqual(
+    [...wanted].filter((id) => !have.includes(`| ${id} |`)),
+    [],
+  )
 })
 
 test('documents: every link to a file leads to one', () => {
@@ -52,7 +57,10 @@ test('documents: every npm script that is named exists', () => {
 })
 
 test('ARCHITECTURE: every function and file it names is in the source', () => {
-  const source = execFileSync('grep', ['-rhoE', '[A-Za-z_#]+', join(ROOT, 'src')], { encoding: 'utf8', maxBuffer: 1 << 28 })
+  const source = execFileSync('grep', ['-rhoE', '[A-Za-z_#]+', join(ROOT, 'src')], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
   const words = new Set(source.split('\n'))
   const unknown: string[] = []
   for (const m of text('ARCHITECTURE.md').matchAll(/`([A-Z]?\w*\.)?(#?[a-z]+[A-Z]\w*)`/g)) {
@@ -70,7 +78,13 @@ test('README: its example runs and prints what it says', () => {
   const folder = mkdtempSync(join(ROOT, 'test/.readme-'))
   try {
     const file = join(folder, 'example.ts')
-    writeFileSync(file, example.replace(/from 'sockeye(\/\w+)?'/g, (_, sub: string | undefined) => `from '../../src${sub ?? ''}/index.ts'`))
+    writeFileSync(
+      file,
+      example.replace(
+        /from 'sockeye(\/\w+)?'/g,
+        (_, sub: string | undefined) => `from '../../src${sub ?? ''}/index.ts'`,
+      ),
+    )
     const printed = execFileSync(process.execPath, ['--import', 'tsx', file], { cwd: ROOT, encoding: 'utf8' })
     assert.equal(printed.trim(), expected?.trim())
   } finally {

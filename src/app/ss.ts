@@ -24,8 +24,7 @@ export function parseSsFlags(text: string): SsOptions {
 
 type Row = SocketRow | UnixRow
 
-const isListening = (row: Row): boolean =>
-  row.state === TCP_LISTEN || (row.netid !== 'tcp' && row.state === TCP_CLOSE)
+const isListening = (row: Row): boolean => row.state === TCP_LISTEN || (row.netid !== 'tcp' && row.state === TCP_CLOSE)
 
 /** What `ss` with these options prints, every line ended by a newline. */
 export function ss(host: Host, options: SsOptions | string = '-tan -u'): string {

@@ -1,6 +1,6 @@
 /** Free packets and chunks: nothing is allocated per packet once a host has warmed up. */
 import { CHUNK, Chunk, type ChunkPool, FRAME, HEADROOM, SMALL } from './chunk.ts'
-import { CSUM_NONE, Packet, PACKET_HOST } from './packet.ts'
+import { CSUM_NONE, PACKET_HOST, Packet } from './packet.ts'
 
 /** Free packets and chunks of each size that a pool keeps. */
 export const POOL_LIMIT = 4096
@@ -46,9 +46,11 @@ export class PacketPool implements ChunkPool {
 
   /** A chunk of at least `size` bytes with one reference. */
   takeChunk(size: number): Chunk {
-    const free = size <= SMALL ? this.#smallChunks : size <= FRAME ? this.#frameChunks : size <= CHUNK ? this.#chunks : null
+    const free =
+      size <= SMALL ? this.#smallChunks : size <= FRAME ? this.#frameChunks : size <= CHUNK ? this.#chunks : null
     const chunk = free?.pop()
-    if (chunk === undefined) return new Chunk(this, size <= SMALL ? SMALL : size <= FRAME ? FRAME : size <= CHUNK ? CHUNK : size)
+    if (chunk === undefined)
+      return new Chunk(this, size <= SMALL ? SMALL : size <= FRAME ? FRAME : Math.max(size, CHUNK))
     chunk.refs = 1
     return chunk
   }

@@ -1,6 +1,6 @@
 /** The sockets of a host as rows: what `ss`, `netstat` and the lab show of them (sock_diag(7)). */
 
-import { SIOCINQ, SIOCOUTQ } from '../sock/constants.ts'
+import { SIOCINQ, SIOCOUTQ, SOCK_DGRAM, SOCK_STREAM } from '../sock/constants.ts'
 import {
   type Sock,
   TCP_CLOSE,
@@ -19,7 +19,6 @@ import {
 import { SocketFile } from '../socket/socket-file.ts'
 import { Tcb } from '../tcp/tcb.ts'
 import { TimeWait } from '../tcp/timewait.ts'
-import { SOCK_DGRAM, SOCK_STREAM } from '../sock/constants.ts'
 import type { Host } from './host.ts'
 
 /** A process that has a socket open. */

@@ -4,65 +4,38 @@
  */
 import { AF_INET, AF_INET6, AF_UNSPEC, SockAddr } from '../sock/address.ts'
 import {
-  F_GETFL, F_SETFL, MSG_DONTWAIT, MSG_FASTOPEN, O_ACCMODE, O_NONBLOCK, SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_TYPE_MASK,
+  F_GETFL,
+  F_SETFL,
+  MSG_DONTWAIT,
+  MSG_FASTOPEN,
+  O_ACCMODE,
+  O_NONBLOCK,
+  SIOCINQ,
+  SIOCOUTQ,
+  SIOCOUTQNSD,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_TYPE_MASK,
 } from '../sock/constants.ts'
 import { Message, type Sock, TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../sock/sock.ts'
-import { POLLIN, POLLNVAL, type WaitQueue } from '../sock/wait-queue.ts'
+import { POLLIN } from '../sock/wait-queue.ts'
 import { SocketFile } from '../socket/socket-file.ts'
+import { EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, EFAULT, EINPROGRESS, EINVAL, ENOENT, EPIPE } from '../sys/errno.ts'
 import { Tcb } from '../tcp/tcb.ts'
-import { EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, EEXIST, EFAULT, EINPROGRESS, EINVAL, ENOENT, EPIPE } from '../sys/errno.ts'
 import { checkMessage } from './control.ts'
+import { EpollHandle, FileHandle, SocketHandle } from './handles.ts'
+import { done, install, type Operation, ok, type Start, socketAt, WAIT, zeros } from './operation.ts'
 import { getOptionCall, setOptionCall } from './option-calls.ts'
-import { EpollHandle, FileHandle, SocketHandle, Watch } from './handles.ts'
+import { dropWatch, epollControl, epollWait, poll } from './ready-calls.ts'
 import type { Expression, SystemCall } from './script.ts'
 import { field, items, numberOf, numberOr, Unsupported, vectorLength } from './values.ts'
 import type { World } from './world.ts'
-
-/** The caller would sleep. */
-export const WAIT = -0x40000000
-
-/** A call in progress. */
-export interface Operation {
-  /** Tries; WAIT if it would sleep. */
-  attempt(): number
-  /** What wakes the sleeper. */
-  readonly queues: readonly WaitQueue[]
-  /** When it gives up by itself, in script time. */
-  readonly deadline: number
-  /** The result is a descriptor. */
-  readonly givesFd: boolean
-  /** What is wrong with what it returned beside the result. */
-  check(result: number): string | null
-}
-
-const ok = (): null => null
-
-function done(result: number, givesFd = false): Operation {
-  return { attempt: () => result, queues: [], deadline: Infinity, givesFd, check: ok }
-}
-
-/** Largest read or write of a script. */
-const zeros = (length: number): Uint8Array => new Uint8Array(Math.max(0, length))
 
 /** Begins `call`; a blocking call goes on in the operation returned. */
 export function begin(world: World, call: SystemCall): Operation {
   const start = TABLE[call.name]
   if (start === undefined) throw new Unsupported(`system call ${call.name}`)
   return start(world, call.args, call)
-}
-
-type Start = (world: World, args: readonly Expression[], call: SystemCall) => Operation
-
-function socketAt(world: World, e: Expression | undefined): SocketHandle | null {
-  const handle = world.handles.get(numberOr(e, -1))
-  return handle?.kind === 'socket' ? handle : null
-}
-
-function install(world: World, call: SystemCall, handle: SocketHandle | EpollHandle | FileHandle): number {
-  const fd = numberOr(call.result, -1)
-  const number = fd >= 0 ? fd : 1000 + world.handles.size
-  world.handles.set(number, handle)
-  return number
 }
 
 function socket(world: World, args: readonly Expression[], call: SystemCall): Operation {
@@ -144,7 +117,13 @@ function connect(world: World, args: readonly Expression[]): Operation {
 }
 
 /** Any call that reads: one attempt gives what there is. */
-function receiving(handle: SocketHandle, length: number, flags: number, message: Message | null, check: (n: number) => string | null): Operation {
+function receiving(
+  handle: SocketHandle,
+  length: number,
+  flags: number,
+  message: Message | null,
+  check: (n: number) => string | null,
+): Operation {
   const { file } = handle
   const bytes = zeros(length)
   return {
@@ -208,13 +187,17 @@ function sending(handle: SocketHandle, length: number, flags: number, to: SockAd
 }
 
 /** NULL or -1 as a buffer. */
-const isBadPointer = (e: Expression | undefined): boolean => e !== undefined && (e.kind === 'number' || (e.kind === 'word' && e.name === 'NULL'))
+const isBadPointer = (e: Expression | undefined): boolean =>
+  e !== undefined && (e.kind === 'number' || (e.kind === 'word' && e.name === 'NULL'))
 
 /** Reading to a bad address fails when there is something to read. */
 function badRead(handle: SocketHandle): Operation {
   const { file } = handle
   return {
-    queues: [file.wait], deadline: Infinity, givesFd: false, check: ok,
+    queues: [file.wait],
+    deadline: Infinity,
+    givesFd: false,
+    check: ok,
     attempt: () => ((file.poll() & POLLIN) !== 0 ? -EFAULT : file.isNonBlocking ? -EAGAIN : WAIT),
   }
 }
@@ -241,7 +224,8 @@ function write(world: World, args: readonly Expression[], call: SystemCall): Ope
     return done(length)
   }
   if (handle.kind !== 'socket') return done(-EINVAL)
-  if (isBadPointer(args[1]) && length > 0 && call.name !== 'writev') return done(handle.file.sock.state === TCP_CLOSE ? -EPIPE : -EFAULT)
+  if (isBadPointer(args[1]) && length > 0 && call.name !== 'writev')
+    return done(handle.file.sock.state === TCP_CLOSE ? -EPIPE : -EFAULT)
   const hasFlags = call.name === 'send' || call.name === 'sendto'
   const to = call.name === 'sendto' ? addressOf(world, args[4], world.options.connectPort, world.remote) : null
   return sending(handle, length, hasFlags ? numberOr(args[3], 0) : 0, to)
@@ -261,7 +245,9 @@ function recvmsg(world: World, args: readonly Expression[]): Operation {
   const message = new Message()
   message.control = []
   const flags = numberOr(args[2], 0)
-  return receiving(handle, vectorLength(field(args[1], 'msg_iov')), flags, message, (n) => (n < 0 ? null : checkMessage(world, args[1], message)))
+  return receiving(handle, vectorLength(field(args[1], 'msg_iov')), flags, message, (n) =>
+    n < 0 ? null : checkMessage(world, args[1], message),
+  )
 }
 
 function shutdown(world: World, args: readonly Expression[]): Operation {
@@ -317,91 +303,9 @@ function ioctl(world: World, args: readonly Expression[]): Operation {
   if (value < 0) return done(value)
   if (![SIOCINQ, SIOCOUTQ, SIOCOUTQNSD].includes(request)) return done(0)
   const expected = numberOf(args[2])
-  return { ...done(0), check: () => (expected === null || expected === value ? null : `expected [${expected}], got [${value}]`) }
-}
-
-function poll(world: World, args: readonly Expression[]): Operation {
-  const entries = items(args[0]).map((e) => ({
-    handle: socketAt(world, field(e, 'fd')), events: numberOr(field(e, 'events'), 0), expected: numberOf(field(e, 'revents') ?? { kind: 'number', value: 0 }),
-    revents: 0,
-  }))
-  const ms = numberOr(args[2], -1)
-  const deadline = ms < 0 ? Infinity : world.now + ms * 1000
   return {
-    queues: entries.flatMap((e) => (e.handle === null ? [] : [e.handle.wait])),
-    deadline,
-    givesFd: false,
-    attempt(): number {
-      let ready = 0
-      for (const e of entries) {
-        e.revents = e.handle === null ? POLLNVAL : e.handle.file.poll() & (e.events | 0x38)
-        if (e.revents !== 0) ready++
-      }
-      return ready > 0 || world.now >= deadline ? ready : WAIT
-    },
-    check(): string | null {
-      for (const e of entries) {
-        if (e.expected !== null && e.expected !== e.revents) return `expected revents 0x${e.expected.toString(16)}, got 0x${e.revents.toString(16)}`
-      }
-      return null
-    },
-  }
-}
-
-function dropWatch(epoll: EpollHandle, socketHandle: SocketHandle): void {
-  epoll.watches.get(socketHandle)?.cancel()
-  epoll.watches.delete(socketHandle)
-}
-
-function epollControl(world: World, args: readonly Expression[]): Operation {
-  const epoll = world.handles.get(numberOr(args[0], -1))
-  const handle = socketAt(world, args[2])
-  if (epoll?.kind !== 'epoll' || handle === null) return done(-EBADF)
-  const op = numberOr(args[1], 0)
-  const known = epoll.watches.has(handle)
-  if (op === 1 && known) return done(-EEXIST)
-  if (op !== 1 && !known) return done(-ENOENT)
-  dropWatch(epoll, handle)
-  if (op !== 2) epoll.watches.set(handle, new Watch(handle, numberOr(field(args[3], 'events'), 0), dataOf(args[3]) ?? 0))
-  return done(0)
-}
-
-const dataOf = (e: Expression | undefined): number | null =>
-  numberOf(field(e, 'fd') ?? field(e, 'ptr') ?? field(e, 'u32') ?? field(e, 'u64') ?? { kind: 'number', value: 0 })
-
-const EPOLLET = 0x80000000
-const EPOLLONESHOT = 0x40000000
-
-function epollWait(world: World, args: readonly Expression[]): Operation {
-  const epoll = world.handles.get(numberOr(args[0], -1))
-  if (epoll?.kind !== 'epoll') return done(-EBADF)
-  const ms = numberOr(args[3], -1)
-  const deadline = ms < 0 ? Infinity : world.now + ms * 1000
-  let first: { mask: number; data: number } | null = null
-  return {
-    queues: [...epoll.watches.values()].map((w) => w.socket.wait),
-    deadline,
-    givesFd: false,
-    attempt(): number {
-      let count = 0
-      for (const watch of epoll.watches.values()) {
-        const mask = watch.ready ? watch.socket.file.poll() & ((watch.events & 0x3fff) | 0x18) : 0
-        if (mask === 0) continue
-        const isEdge = (watch.events & EPOLLET) !== 0
-        if (isEdge) watch.ready = false
-        if ((watch.events & EPOLLONESHOT) !== 0) watch.events = EPOLLONESHOT
-        first ??= { mask, data: watch.data }
-        count++
-      }
-      return count > 0 || world.now >= deadline ? count : WAIT
-    },
-    check(result: number): string | null {
-      const mask = numberOf(field(args[1], 'events'))
-      const live = result > 0 && first !== null ? first : { mask: 0, data: 0 }
-      if (mask !== null && mask !== live.mask) return `expected events 0x${mask.toString(16)}, got 0x${live.mask.toString(16)}`
-      const data = dataOf(args[1])
-      return data === null || data === live.data ? null : `expected data ${data}, got ${live.data}`
-    },
+    ...done(0),
+    check: () => (expected === null || expected === value ? null : `expected [${expected}], got [${value}]`),
   }
 }
 
@@ -465,8 +369,31 @@ function splice(world: World, args: readonly Expression[]): Operation {
 }
 
 const TABLE: Readonly<Record<string, Start>> = {
-  socket, listen, accept, accept4: accept, bind, connect, read, readv: read, recv: read, recvfrom: read, write, writev: write, send: write, sendto: write,
-  sendmsg, recvmsg, shutdown, close, fcntl, ioctl, poll, open, pipe, sendfile, splice,
+  socket,
+  listen,
+  accept,
+  accept4: accept,
+  bind,
+  connect,
+  read,
+  readv: read,
+  recv: read,
+  recvfrom: read,
+  write,
+  writev: write,
+  send: write,
+  sendto: write,
+  sendmsg,
+  recvmsg,
+  shutdown,
+  close,
+  fcntl,
+  ioctl,
+  poll,
+  open,
+  pipe,
+  sendfile,
+  splice,
   epoll_create: (world, _args, call) => done(install(world, call, new EpollHandle()), true),
   epoll_create1: (world, _args, call) => done(install(world, call, new EpollHandle()), true),
   epoll_ctl: epollControl,
@@ -482,4 +409,3 @@ const TABLE: Readonly<Record<string, Start>> = {
     return { ...done(result), check: () => problem }
   },
 }
-

@@ -43,12 +43,18 @@ export function compareTcp(expected: TcpPacket, got: Captured, e: Expectation): 
   const ipProblem = compareIp(expected.ip, got)
   if (ipProblem !== null) return ipProblem
   const mask = e.ignorePush ? ~PSH : ~0
-  if ((expected.flags & mask) !== (got.flags & mask)) return `flags ${flagText(expected.flags)} expected, got ${flagText(got.flags)}`
+  if ((expected.flags & mask) !== (got.flags & mask))
+    return `flags ${flagText(expected.flags)} expected, got ${flagText(got.flags)}`
   const seq = (expected.seq + flow.localOffset(isSyn)) | 0
   if (seq !== got.seq) return `sequence number ${expected.seq} expected, got ${flow.seq(got.seq, isSyn) >>> 0}`
-  const ack = expected.ack < 0 || (expected.flags & ACK) === 0 ? Math.max(0, expected.ack) : (expected.ack + flow.remoteOffset(isSyn)) | 0
-  if ((ack | 0) !== got.ack) return `acknowledgement ${Math.max(0, expected.ack)} expected, got ${flow.ack(got.ack, isSyn) >>> 0}`
-  if (expected.window >= 0 && expected.window !== got.window) return `window ${expected.window} expected, got ${got.window}`
+  const ack =
+    expected.ack < 0 || (expected.flags & ACK) === 0
+      ? Math.max(0, expected.ack)
+      : (expected.ack + flow.remoteOffset(isSyn)) | 0
+  if ((ack | 0) !== got.ack)
+    return `acknowledgement ${Math.max(0, expected.ack)} expected, got ${flow.ack(got.ack, isSyn) >>> 0}`
+  if (expected.window >= 0 && expected.window !== got.window)
+    return `window ${expected.window} expected, got ${got.window}`
   if (expected.urgent !== got.urgent) return `urgent pointer ${expected.urgent} expected, got ${got.urgent}`
   if (got.reserved !== 0) return `reserved bits ${got.reserved}`
   if (expected.length !== got.length) return `${expected.length} bytes expected, got ${got.length}`
@@ -105,4 +111,3 @@ export function timestamps(b: Uint8Array): { val: number; ecr: number } | null {
   }
   return null
 }
-

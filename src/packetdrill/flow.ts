@@ -1,6 +1,7 @@
 /** A socket under test: its four-tuple, and how the script's sequence numbers and timestamps map to the live ones. */
-import type { View } from './wire-packet.ts'
+
 import type { Handle } from './handles.ts'
+import type { View } from './wire-packet.ts'
 
 export class Flow implements View {
   readonly isPassive: boolean

@@ -1,7 +1,8 @@
 /** What a script's descriptors stand for. */
-import type { SocketFile } from '../socket/socket-file.ts'
+
 import type { WaitQueue } from '../sock/wait-queue.ts'
 import { Waiter } from '../sock/wait-queue.ts'
+import type { SocketFile } from '../socket/socket-file.ts'
 
 /** One watch of an epoll instance. */
 export class Watch extends Waiter {

@@ -8,15 +8,38 @@ import { buildIcmp, buildTcp, buildUdp, type Endpoints, optionBytes, quoteTcp } 
 import type { World } from './world.ts'
 
 const TYPES: Readonly<Record<string, number>> = {
-  echo_reply: icmp.ECHO_REPLY, unreachable: icmp.UNREACHABLE, source_quench: icmp.SOURCE_QUENCH, redirect: icmp.REDIRECT, echo_request: icmp.ECHO,
-  time_exceeded: icmp.TIME_EXCEEDED, parameter_problem: icmp.PARAMETER_PROBLEM, parameterprob: icmp.PARAMETER_PROBLEM, timestamp_request: icmp.TIMESTAMP,
-  timestamp_reply: icmp.TIMESTAMP_REPLY, info_request: icmp.INFO_REQUEST, info_reply: icmp.INFO_REPLY, address_request: icmp.MASK_REQUEST,
+  echo_reply: icmp.ECHO_REPLY,
+  unreachable: icmp.UNREACHABLE,
+  source_quench: icmp.SOURCE_QUENCH,
+  redirect: icmp.REDIRECT,
+  echo_request: icmp.ECHO,
+  time_exceeded: icmp.TIME_EXCEEDED,
+  parameter_problem: icmp.PARAMETER_PROBLEM,
+  parameterprob: icmp.PARAMETER_PROBLEM,
+  timestamp_request: icmp.TIMESTAMP,
+  timestamp_reply: icmp.TIMESTAMP_REPLY,
+  info_request: icmp.INFO_REQUEST,
+  info_reply: icmp.INFO_REPLY,
+  address_request: icmp.MASK_REQUEST,
   address_reply: icmp.MASK_REPLY,
 }
 const CODES: readonly string[] = [
-  'net_unreachable', 'host_unreachable', 'protocol_unreachable', 'port_unreachable', 'frag_needed', 'source_route_failed', 'net_unknown', 'host_unknown',
-  'source_host_isolated', 'net_prohibited', 'host_prohibited', 'net_unreachable_for_tos', 'host_unreachable_for_tos', 'packet_filtered',
-  'precedence_violation', 'precedence_cutoff',
+  'net_unreachable',
+  'host_unreachable',
+  'protocol_unreachable',
+  'port_unreachable',
+  'frag_needed',
+  'source_route_failed',
+  'net_unknown',
+  'host_unknown',
+  'source_host_isolated',
+  'net_prohibited',
+  'host_prohibited',
+  'net_unreachable_for_tos',
+  'host_unreachable_for_tos',
+  'packet_filtered',
+  'precedence_violation',
+  'precedence_cutoff',
 ]
 
 export interface InjectOptions {
@@ -30,7 +53,12 @@ export interface InjectOptions {
 
 /** Where an inbound packet comes from and goes to. */
 function endpoints(world: World, flow: Flow): Endpoints {
-  return { source: world.remote, destination: world.local, sourcePort: flow.remotePort, destinationPort: Math.max(flow.localPort, 0) }
+  return {
+    source: world.remote,
+    destination: world.local,
+    sourcePort: flow.remotePort,
+    destinationPort: Math.max(flow.localPort, 0),
+  }
 }
 
 /** Injects the packet; what is wrong with the line, or null. */
@@ -85,7 +113,14 @@ function injectIcmp(world: World, flow: Flow, p: IcmpPacket): void {
     if (code < 0) throw new Unsupported(`ICMP code ${p.code}`)
   }
   const at = endpoints(world, flow)
-  const quotedAt = { source: at.destination, destination: at.source, sourcePort: at.destinationPort, destinationPort: at.sourcePort }
-  const quoted = icmp.isError(type) ? quoteTcp(quotedAt, (p.seq + flow.localOffset(false)) | 0, p.length, 6) : new Uint8Array(0)
+  const quotedAt = {
+    source: at.destination,
+    destination: at.source,
+    sourcePort: at.destinationPort,
+    destinationPort: at.sourcePort,
+  }
+  const quoted = icmp.isError(type)
+    ? quoteTcp(quotedAt, (p.seq + flow.localOffset(false)) | 0, p.length, 6)
+    : new Uint8Array(0)
   world.device.inject(buildIcmp(at, type, code, icmp.isError(type) ? p.mtu & 0xffff : p.id << 16, quoted, p.ip), 0, 0)
 }

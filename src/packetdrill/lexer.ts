@@ -3,7 +3,18 @@
  * definitions (`--define=NAME=value`, `-D`) are put in place of words as they are met.
  */
 
-export type TokenKind = 'integer' | 'float' | 'hex' | 'word' | 'string' | 'backtick' | 'code' | 'option' | 'ellipsis' | 'char' | 'end'
+export type TokenKind =
+  | 'integer'
+  | 'float'
+  | 'hex'
+  | 'word'
+  | 'string'
+  | 'backtick'
+  | 'code'
+  | 'option'
+  | 'ellipsis'
+  | 'char'
+  | 'end'
 
 export interface Token {
   readonly kind: TokenKind
@@ -42,13 +53,15 @@ function defined(value: string, line: number, glued: boolean): Token {
   const quote = value[0]
   if ((quote === '"' || quote === '`') && value.length >= 2 && value.endsWith(quote)) {
     const text = value.slice(1, -1)
-    return quote === '"' ? { kind: 'string', text: unescape(text), line, glued } : { kind: 'backtick', text, line, glued }
+    return quote === '"'
+      ? { kind: 'string', text: unquoted(text), line, glued }
+      : { kind: 'backtick', text, line, glued }
   }
   return { kind: /^-?[0-9]+$/.test(value) ? 'integer' : 'word', text: value, line, glued }
 }
 
 /** `\n`, `\xHH` … of a string; bytes are characters up to 255. */
-function unescape(text: string): string {
+function unquoted(text: string): string {
   return text.replace(/\\(x[0-9a-fA-F]{2}|[\s\S])/g, (_, what: string) => {
     if (what.length === 3) return String.fromCharCode(Number.parseInt(what.slice(1), 16))
     const at = 'nrtfv'.indexOf(what)
@@ -106,16 +119,20 @@ function special(match: (pattern: RegExp) => RegExpExecArray | null, line: numbe
     return { raw: m[0], token: { kind: 'option', text: `${m[1] as string}=${value}`, line, glued } }
   }
   m = match(STRING)
-  if (m !== null) return { raw: m[0], token: { kind: 'string', text: unescape(m[1] as string), line, glued } }
+  if (m !== null) return { raw: m[0], token: { kind: 'string', text: unquoted(m[1] as string), line, glued } }
   m = match(BACKTICK)
   if (m !== null) return { raw: m[0], token: { kind: 'backtick', text: m[1] as string, line, glued } }
   m = match(CODE)
-  if (m !== null) return { raw: m[0], token: { kind: 'code', text: (m[1] as string).replace(/^[ \t]+|[ \t]+$/g, ''), line, glued } }
+  if (m !== null)
+    return { raw: m[0], token: { kind: 'code', text: (m[1] as string).replace(/^[ \t]+|[ \t]+$/g, ''), line, glued } }
   return null
 }
 
 function plain(
-  match: (pattern: RegExp) => RegExpExecArray | null, line: number, glued: boolean, definitions: Map<string, string>,
+  match: (pattern: RegExp) => RegExpExecArray | null,
+  line: number,
+  glued: boolean,
+  definitions: Map<string, string>,
 ): Matched | null {
   let kind: TokenKind = 'end'
   let raw = ''
@@ -135,7 +152,8 @@ function plain(
 /** Adjacent strings are one. */
 function push(tokens: Token[], token: Token): void {
   const last = tokens[tokens.length - 1]
-  if (token.kind === 'string' && last?.kind === 'string') tokens[tokens.length - 1] = { ...last, text: last.text + token.text }
+  if (token.kind === 'string' && last?.kind === 'string')
+    tokens[tokens.length - 1] = { ...last, text: last.text + token.text }
   else tokens.push(token)
 }
 

@@ -1,5 +1,5 @@
 /** setsockopt and getsockopt as scripts write them. */
-import { IPPROTO_IPV6, SOL_IP, SO_LINGER, SOL_SOCKET, TCP_CONGESTION, TCP_ULP } from '../sock/constants.ts'
+import { IPPROTO_IPV6, SO_LINGER, SOL_IP, SOL_SOCKET, TCP_CONGESTION, TCP_ULP } from '../sock/constants.ts'
 import { OptionResult, type OptionValue, type Sock } from '../sock/sock.ts'
 import { getOption, setOption } from '../socket/options.ts'
 import { EFAULT } from '../sys/errno.ts'
@@ -18,7 +18,7 @@ function levelAndName(args: readonly Expression[]): { level: number; name: numbe
   return v4 === undefined ? { level, name } : { level: SOL_IP, name: v4 }
 }
 
-function valueOf(e: Expression | undefined, level: number, name: number, length: number): OptionValue | null {
+function optionValueOf(e: Expression | undefined, level: number, name: number, length: number): OptionValue | null {
   if (e?.kind === 'string') {
     const isText = level === 6 && (name === TCP_CONGESTION || name === TCP_ULP)
     return isText ? e.text.replace(/\0[\s\S]*$/, '') : latin(e.text.slice(0, length))
@@ -35,7 +35,7 @@ function valueOf(e: Expression | undefined, level: number, name: number, length:
 export function setOptionCall(sock: Sock, args: readonly Expression[]): number {
   const { level, name } = levelAndName(args)
   const length = numberOr(args[4], 4)
-  const value = valueOf(args[3], level, name, length)
+  const value = optionValueOf(args[3], level, name, length)
   if (value === null) return -EFAULT
   sock.privileged = true
   return setOption(sock, level, name, value)
@@ -56,7 +56,10 @@ export function getOptionCall(sock: Sock, args: readonly Expression[]): { result
   if (result < 0) return { result, problem: null }
   const expected = args[3]
   const { value } = into
-  return { result: Math.min(result, 0), problem: isEqual(expected, value, level, name) ? null : `expected ${describe(expected)}, got ${textOf(value)}` }
+  return {
+    result: Math.min(result, 0),
+    problem: isEqual(expected, value, level, name) ? null : `expected ${describe(expected)}, got ${textOf(value)}`,
+  }
 }
 
 function isEqual(expected: Expression | undefined, value: OptionValue, level: number, name: number): boolean {
@@ -75,5 +78,5 @@ function isEqual(expected: Expression | undefined, value: OptionValue, level: nu
   return number === null || (typeof value === 'number' && (value | 0) === (number | 0))
 }
 
-const describe = (e: Expression | undefined): string => (e?.kind === 'string' ? JSON.stringify(e.text) : e === undefined ? '' : `[${String(numberOf(e))}]`)
-
+const describe = (e: Expression | undefined): string =>
+  e?.kind === 'string' ? JSON.stringify(e.text) : e === undefined ? '' : `[${String(numberOf(e))}]`

@@ -4,7 +4,17 @@ import { ScriptError } from './lexer.ts'
 import type { IcmpPacket, IpInfo, ScriptOption, ScriptPacket, TcpPacket, UdpPacket } from './script.ts'
 import type { Tokens } from './tokens.ts'
 
-const FLAG_BITS: Readonly<Record<string, number>> = { F: FIN, S: SYN, R: RST, P: PSH, '.': ACK, U: URG, E: ECE, W: CWR, A: AE }
+const FLAG_BITS: Readonly<Record<string, number>> = {
+  F: FIN,
+  S: SYN,
+  R: RST,
+  P: PSH,
+  '.': ACK,
+  U: URG,
+  E: ECE,
+  W: CWR,
+  A: AE,
+}
 const NO_IP: IpInfo = { ecn: null, tos: -1, ttl: -1 }
 
 /** What every packet line starts with. */
@@ -34,7 +44,8 @@ export function parsePacket(tokens: Tokens): ScriptPacket {
   }
   const head = { start, inbound, ip, sourcePort, destinationPort }
   if (tokens.accept('udp')) return parseUdp(tokens, head)
-  if (['ipv4', 'ipv6', 'gre', 'mpls', 'encap'].includes(text)) throw new ScriptError(line, `encapsulation '${text}' is not supported`)
+  if (['ipv4', 'ipv6', 'gre', 'mpls', 'encap'].includes(text))
+    throw new ScriptError(line, `encapsulation '${text}' is not supported`)
   return parseTcp(tokens, head)
 }
 
@@ -93,7 +104,8 @@ function parseSequence(tokens: Tokens): { seq: number; length: number } {
   tokens.expect('(')
   const length = tokens.integer()
   tokens.expect(')')
-  if (((end - seq) | 0) !== (length | 0)) throw new ScriptError(line, `inconsistent sequence numbers ${seq}:${end}(${length})`)
+  if (((end - seq) | 0) !== (length | 0))
+    throw new ScriptError(line, `inconsistent sequence numbers ${seq}:${end}(${length})`)
   return { seq, length }
 }
 
@@ -121,7 +133,22 @@ function parseTcp(tokens: Tokens, head: Line): TcpPacket {
   const { inbound, ip, sourcePort, destinationPort } = head
   if (inbound && options === null) throw new ScriptError(line, '<...> for an inbound packet')
   const text = tokens.text(head.start)
-  return { kind: 'tcp', inbound, ip, sourcePort, destinationPort, flags, ace, seq, length, ack, window, urgent, options, text }
+  return {
+    kind: 'tcp',
+    inbound,
+    ip,
+    sourcePort,
+    destinationPort,
+    flags,
+    ace,
+    seq,
+    length,
+    ack,
+    window,
+    urgent,
+    options,
+    text,
+  }
 }
 
 /** A `<` after a packet's fields belongs to it if an option follows; events start with a time, so it always does. */
@@ -206,7 +233,8 @@ function parseUdp(tokens: Tokens, head: Line): UdpPacket {
 function parseIcmp(tokens: Tokens, head: Line): IcmpPacket {
   const type = tokens.word()
   let code = ''
-  const isCode = tokens.current.kind === 'word' && !['mtu', 'id'].includes(tokens.current.text) && tokens.peek().text !== '('
+  const isCode =
+    tokens.current.kind === 'word' && !['mtu', 'id'].includes(tokens.current.text) && tokens.peek().text !== '('
   if (isCode) code = tokens.word()
   let mtu = 0
   let id = 0
@@ -218,5 +246,16 @@ function parseIcmp(tokens: Tokens, head: Line): IcmpPacket {
     ;({ seq, length } = parseSequence(tokens))
     tokens.expect(']')
   }
-  return { kind: 'icmp', inbound: head.inbound, ip: head.ip, type, code, mtu, id, seq, length, text: tokens.text(head.start) }
+  return {
+    kind: 'icmp',
+    inbound: head.inbound,
+    ip: head.ip,
+    type,
+    code,
+    mtu,
+    id,
+    seq,
+    length,
+    text: tokens.text(head.start),
+  }
 }

@@ -25,13 +25,15 @@ export function parseScript(source: string, definitions: ReadonlyMap<string, str
   }
   if (events.length === 0 && init === null) throw new ScriptError(tokens.current.line, 'no events')
   const first = events[0]
-  if (first !== undefined && (first.time.kind === 'any' || first.time.at !== 0)) throw new ScriptError(first.line, 'the first event must be at time 0')
+  if (first !== undefined && (first.time.kind === 'any' || first.time.at !== 0))
+    throw new ScriptError(first.line, 'the first event must be at time 0')
   return { options, init, events, final }
 }
 
 /** Seconds as integer microseconds, cut. */
 export function micros(token: Token): number {
-  if (token.kind !== 'integer' && token.kind !== 'float') throw new ScriptError(token.line, `expected a time, got '${token.text}'`)
+  if (token.kind !== 'integer' && token.kind !== 'float')
+    throw new ScriptError(token.line, `expected a time, got '${token.text}'`)
   // Decimal text, so that .29 is 290000 and not 289999.
   const [whole = '', part = ''] = token.text.replace('-', '').split('.')
   const value = Number(whole === '' ? '0' : whole) * 1000000 + Number(`${part}000000`.slice(0, 6))
@@ -130,7 +132,8 @@ function parsePrimary(tokens: Tokens): Expression {
     case 'char':
       if (token.text === '[') return { kind: 'list', items: parseList(tokens, ']') }
       if (token.text === '{') return parseStruct(tokens)
-      if (token.text === '-' && tokens.current.kind === 'integer') return { kind: 'number', value: -Number(tokens.next().text) }
+      if (token.text === '-' && tokens.current.kind === 'integer')
+        return { kind: 'number', value: -Number(tokens.next().text) }
   }
   throw new ScriptError(token.line, `expected a value, got '${token.text}'`)
 }
@@ -141,7 +144,8 @@ function parseStruct(tokens: Tokens): Expression {
   const items: Expression[] = []
   while (!tokens.acceptText('}')) {
     const value = parseExpression(tokens)
-    if ((value.kind === 'word' || value.kind === 'call') && tokens.accept('=')) fields.set(value.name, parseExpression(tokens))
+    if ((value.kind === 'word' || value.kind === 'call') && tokens.accept('='))
+      fields.set(value.name, parseExpression(tokens))
     else items.push(value)
     tokens.accept(',')
   }

@@ -9,7 +9,8 @@ export class PythonError extends Error {
 
 type Word = { readonly kind: 'number' | 'name' | 'string' | 'op' | 'newline' | 'end'; readonly text: string }
 
-const TOKEN = /[ \t\r]+|\\\n|#[^\n]*|(\n|;)|(0x[0-9a-fA-F]+|\d+\.\d*|\.\d+|\d+)|([A-Za-z_]\w*)|'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|(==|!=|<=|>=|<<|>>|\/\/|\*\*|\+=|-=|\*=|[-+*/%&|^~<>()[\],=.:])/y
+const TOKEN =
+  /[ \t\r]+|\\\n|#[^\n]*|(\n|;)|(0x[0-9a-fA-F]+|\d+\.\d*|\.\d+|\d+)|([A-Za-z_]\w*)|'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|(==|!=|<=|>=|<<|>>|\/\/|\*\*|\+=|-=|\*=|[-+*/%&|^~<>()[\],=.:])/y
 
 function words(source: string): Word[] {
   const out: Word[] = []
@@ -23,7 +24,11 @@ function words(source: string): Word[] {
       if (depth === 0 || m[1] === ';') out.push({ kind: 'newline', text: m[1] })
     } else if (m[2] !== undefined) out.push({ kind: 'number', text: m[2] })
     else if (m[3] !== undefined) out.push({ kind: 'name', text: m[3] })
-    else if (m[4] !== undefined || m[5] !== undefined) out.push({ kind: 'string', text: (m[4] ?? m[5] ?? '').replace(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c === 't' ? '\t' : c)) })
+    else if (m[4] !== undefined || m[5] !== undefined)
+      out.push({
+        kind: 'string',
+        text: (m[4] ?? m[5] ?? '').replace(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c === 't' ? '\t' : c)),
+      })
     else if (m[6] !== undefined) {
       if ('(['.includes(m[6])) depth++
       if (')]'.includes(m[6])) depth--
@@ -34,7 +39,8 @@ function words(source: string): Word[] {
   return out
 }
 
-const truth = (v: Value): boolean => (Array.isArray(v) ? v.length > 0 : v !== 0 && v !== '' && v !== false && v !== null)
+const truth = (v: Value): boolean =>
+  Array.isArray(v) ? v.length > 0 : v !== 0 && v !== '' && v !== false && v !== null
 const number = (v: Value): number => {
   if (typeof v === 'number') return v
   if (typeof v === 'boolean') return v ? 1 : 0
@@ -106,10 +112,12 @@ export class Python {
 
   #statement(): void {
     if (this.#accept('assert')) this.#assert()
-    else if (this.#accept('import') || this.#accept('pass')) while (this.#current.kind === 'name' || this.#accept(',')) this.#at++
+    else if (this.#accept('import') || this.#accept('pass'))
+      while (this.#current.kind === 'name' || this.#accept(',')) this.#at++
     else if (this.#current.kind === 'name' && this.#isAssignment()) this.#assign()
     else this.#list()
-    if (this.#current.kind !== 'newline' && this.#current.kind !== 'end') throw new PythonError(`SyntaxError: invalid syntax at '${this.#current.text}'`)
+    if (this.#current.kind !== 'newline' && this.#current.kind !== 'end')
+      throw new PythonError(`SyntaxError: invalid syntax at '${this.#current.text}'`)
   }
 
   #isAssignment(): boolean {
@@ -129,7 +137,10 @@ export class Python {
   #assert(): void {
     const from = this.#at
     const value = this.#expression()
-    const text = this.#words.slice(from, this.#at).map((w) => w.text).join(' ')
+    const text = this.#words
+      .slice(from, this.#at)
+      .map((w) => w.text)
+      .join(' ')
     const message = this.#accept(',') ? this.#expression() : null
     if (!truth(value)) throw new PythonError(`assert ${text} fails${message === null ? '' : `: ${toText(message)}`}`)
   }
@@ -181,7 +192,10 @@ export class Python {
     let left = this.#binary(0)
     let result: boolean | null = null
     for (;;) {
-      const op = this.#current.kind === 'op' || this.#current.text === 'in' || this.#current.text === 'is' ? this.#current.text : ''
+      const op =
+        this.#current.kind === 'op' || this.#current.text === 'in' || this.#current.text === 'is'
+          ? this.#current.text
+          : ''
       if (!['==', '!=', '<', '<=', '>', '>=', 'in', 'is'].includes(op)) return result === null ? left : result
       this.#at++
       const right = this.#binary(0)
@@ -304,15 +318,27 @@ export class Python {
 }
 
 /** Operators by precedence, the weakest first. */
-const LEVELS: readonly (readonly string[])[] = [['|'], ['^'], ['&'], ['<<', '>>'], ['+', '-'], ['*', '/', '//', '%'], ['**']]
+const LEVELS: readonly (readonly string[])[] = [
+  ['|'],
+  ['^'],
+  ['&'],
+  ['<<', '>>'],
+  ['+', '-'],
+  ['*', '/', '//', '%'],
+  ['**'],
+]
 
 function compare(op: string, a: Value, b: Value): boolean {
   if (op === '==' || op === 'is') return plain(a) === plain(b)
   if (op === '!=') return plain(a) !== plain(b)
-  if (op === 'in') return typeof b === 'string' ? b.includes(toText(a)) : Array.isArray(b) && b.some((v) => plain(v as Value) === plain(a))
+  if (op === 'in')
+    return typeof b === 'string'
+      ? b.includes(toText(a))
+      : Array.isArray(b) && b.some((v) => plain(v as Value) === plain(a))
   const x = typeof a === 'string' ? a : number(a)
   const y = typeof b === 'string' ? b : number(b)
   return op === '<' ? x < y : op === '<=' ? x <= y : op === '>' ? x > y : x >= y
 }
 
-const plain = (v: Value): string | number | null => (typeof v === 'boolean' ? Number(v) : Array.isArray(v) ? JSON.stringify(v) : (v as string | number | null))
+const plain = (v: Value): string | number | null =>
+  typeof v === 'boolean' ? Number(v) : Array.isArray(v) ? JSON.stringify(v) : (v as string | number | null)

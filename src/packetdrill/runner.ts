@@ -2,18 +2,20 @@
  * Runs a script as README a.9 says the real tool does: events one after the other in virtual time, packets compared
  * with what the stack sent, blocking calls beside it, assertions last.
  */
-import { ScriptError } from './lexer.ts'
-import { begin, type Operation, WAIT } from './calls.ts'
-import { compareTcp, expectedPayload, type Expectation } from './compare.ts'
+
+import { Waiter } from '../sock/wait-queue.ts'
+import { errnoName } from '../sys/errno.ts'
+import { begin } from './calls.ts'
+import { compareTcp, type Expectation, expectedPayload } from './compare.ts'
 import { injectPacket } from './inject.ts'
+import { ScriptError } from './lexer.ts'
+import { type Operation, WAIT } from './operation.ts'
 import { Python, PythonError } from './python.ts'
 import type { Script, ScriptEvent, ScriptPacket, SystemCall, TcpPacket } from './script.ts'
 import { Shell } from './shell.ts'
-import { snapshot, type Snapshot } from './snapshot.ts'
+import { type Snapshot, snapshot } from './snapshot.ts'
 import { errorNumber, PYTHON_NAMES } from './symbols.ts'
 import { numberOf, Unsupported } from './values.ts'
-import { errnoName } from '../sys/errno.ts'
-import { Waiter } from '../sock/wait-queue.ts'
 import { type Captured, show } from './wire-packet.ts'
 import { World, type WorldOptions } from './world.ts'
 
@@ -122,7 +124,8 @@ export class Run {
   constructor(script: Script, options: RunOptions) {
     this.#script = script
     this.#options = options
-    const number = (name: string, or: number): number => (script.options.has(name) ? Number(script.options.get(name)) : or)
+    const number = (name: string, or: number): number =>
+      script.options.has(name) ? Number(script.options.get(name)) : or
     this.#tolerance = number('tolerance_usecs', 4000)
     this.#percent = number('tolerance_percent', 12.5) / 100
     this.#mss = number('mss', 0)
@@ -130,7 +133,9 @@ export class Run {
     this.#isScaled = script.options.has('tcp_ts_ecr_scaled')
     this.#isStrict = script.options.has('strict_segments')
     this.#world = new World({
-      ...options.world, mtu: number('mtu', options.world.mtu), bindPort: number('bind_port', options.world.bindPort),
+      ...options.world,
+      mtu: number('mtu', options.world.mtu),
+      bindPort: number('bind_port', options.world.bindPort),
       connectPort: number('connect_port', options.world.connectPort),
     })
     this.#world.tolerance = this.#tolerance
@@ -158,7 +163,8 @@ export class Run {
     const trail = this.#trail.slice(-TRAIL)
     const base = { line, trail, worstError: this.#worst }
     if (error instanceof Unsupported) return { ...base, status: 'skip', message: error.message }
-    if (error instanceof Mismatch || error instanceof ScriptError) return { ...base, status: 'not ok', line: error.line, message: error.message }
+    if (error instanceof Mismatch || error instanceof ScriptError)
+      return { ...base, status: 'not ok', line: error.line, message: error.message }
     return { ...base, status: 'not ok', message: `internal error: ${(error as Error).stack ?? String(error)}` }
   }
 
@@ -251,7 +257,8 @@ export class Run {
         return
       }
       result = this.#stall(pending)
-    } else if (isBlocking) this.#checkTime(event, this.#world.now, end, end, Math.max(this.#tolerance, (end - at) * this.#percent), 'return')
+    } else if (isBlocking)
+      this.#checkTime(event, this.#world.now, end, end, Math.max(this.#tolerance, (end - at) * this.#percent), 'return')
     this.#checkResult(event, call, operation, result)
     this.#progress()
   }
@@ -279,7 +286,9 @@ export class Run {
   #checkResult(event: ScriptEvent, call: SystemCall, operation: Operation, result: number): void {
     const expected = numberOf(call.result)
     const value = result < 0 ? -1 : result
-    const isOk = expected === null || (operation.givesFd && expected >= 0 ? value >= 0 : value === (expected | 0) || value === expected)
+    const isOk =
+      expected === null ||
+      (operation.givesFd && expected >= 0 ? value >= 0 : value === (expected | 0) || value === expected)
     const got = result < 0 ? `-1 ${errnoName(-result)}` : String(result)
     if (!isOk) throw new Mismatch(event.line, `expected ${call.text}, got ${got}`)
     if (value < 0 && call.errno !== '') {
@@ -296,7 +305,10 @@ export class Run {
     this.#worst = Math.max(this.#worst, Math.abs(error))
     if (Math.abs(error) <= tolerance) return
     const wanted = at === to ? seconds(at) : `${seconds(at)}~${seconds(to)}`
-    throw new Mismatch(event.line, `expected ${what} at ${wanted}, got it at ${seconds(time)} (${error > 0 ? 'late' : 'early'} by ${seconds(Math.abs(error))})`)
+    throw new Mismatch(
+      event.line,
+      `expected ${what} at ${wanted}, got it at ${seconds(time)} (${error > 0 ? 'late' : 'early'} by ${seconds(Math.abs(error))})`,
+    )
   }
 
   /** The next packet of the socket under test, or null when none comes before `limit`. */
@@ -327,14 +339,25 @@ export class Run {
     const flow = world.flow
     const got = this.#collect(packet, limit)
     if (got === null || flow === null) {
-      throw new Mismatch(event.line, `expected ${packet.text}${isAny ? '' : ` at ${seconds(at)}`}, got nothing until ${seconds(limit)}`)
+      throw new Mismatch(
+        event.line,
+        `expected ${packet.text}${isAny ? '' : ` at ${seconds(at)}`}, got nothing until ${seconds(limit)}`,
+      )
     }
-    const expectation: Expectation = { ignorePush: this.#options.ignorePush, tick: this.#tick, tolerance: this.#tolerance, at, flow, percent: this.#percent }
+    const expectation: Expectation = {
+      ignorePush: this.#options.ignorePush,
+      tick: this.#tick,
+      tolerance: this.#tolerance,
+      at,
+      flow,
+      percent: this.#percent,
+    }
     const problem = compareTcp(packet, got, expectation)
     this.#log(show(got, flow), got.time)
     if (problem !== null) throw new Mismatch(event.line, `expected ${packet.text}, got ${show(got, flow)}: ${problem}`)
     this.#now = Math.max(world.now === got.time ? world.now : this.#now, got.time)
-    if (!isAny) this.#checkTime(event, got.time, at, to, Math.max(this.#tolerance, (at - before) * this.#percent), packet.text)
+    if (!isAny)
+      this.#checkTime(event, got.time, at, to, Math.max(this.#tolerance, (at - before) * this.#percent), packet.text)
   }
 
   /** Takes packets until they hold as much as the script's line (aggregation, a.9 step 1). */
@@ -350,7 +373,13 @@ export class Run {
         this.#world.sent.unshift({ packet: next, flow: this.#world.flow })
         break
       }
-      got = { ...got, length: got.length + next.length, flags: (next.flags & ~CWR) | (first.flags & CWR), time: next.time, isZero: got.isZero && next.isZero }
+      got = {
+        ...got,
+        length: got.length + next.length,
+        flags: (next.flags & ~CWR) | (first.flags & CWR),
+        time: next.time,
+        isZero: got.isZero && next.isZero,
+      }
       last = next
       if (next.length < first.length) break
     }
@@ -395,13 +424,20 @@ const LOOSE = 0x01 | 0x08 | 0x80
 
 function continues(last: Captured, next: Captured, first: Captured): boolean {
   return (
-    (last.flags & ~LOOSE) === (next.flags & ~LOOSE) && last.ack === next.ack && last.window === next.window && last.urgent === next.urgent &&
-    last.headerLength === next.headerLength && ((last.seq + last.length) | 0) === next.seq && next.length <= first.length && next.length > 0 && last.length > 0
+    (last.flags & ~LOOSE) === (next.flags & ~LOOSE) &&
+    last.ack === next.ack &&
+    last.window === next.window &&
+    last.urgent === next.urgent &&
+    last.headerLength === next.headerLength &&
+    ((last.seq + last.length) | 0) === next.seq &&
+    next.length <= first.length &&
+    next.length > 0 &&
+    last.length > 0
   )
 }
 
-const isPacket = (action: ScriptEvent['action']): action is ScriptPacket => action.kind === 'tcp' || action.kind === 'udp' || action.kind === 'icmp'
+const isPacket = (action: ScriptEvent['action']): action is ScriptPacket =>
+  action.kind === 'tcp' || action.kind === 'udp' || action.kind === 'icmp'
 
 /** Microseconds as seconds. */
 export const seconds = (us: number): string => (us / 1e6).toFixed(6)
-

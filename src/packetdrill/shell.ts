@@ -1,16 +1,33 @@
 /** Shell texts of scripts, emulated: sysctls, routes, devices, queueing disciplines and counters of our host (README a.7). */
-import type { SysctlValue } from '../sys/sysctl.ts'
+
 import { F_TSO } from '../link/link.ts'
 import { TCP_LISTEN } from '../sock/sock.ts'
+import type { SysctlValue } from '../sys/sysctl.ts'
 import { Unsupported } from './values.ts'
 import type { World } from './world.ts'
 
 /** What `defaults.sh` sets. */
 const DEFAULTS: Readonly<Record<string, string>> = {
-  tcp_rmem: '4096 540000 15728640', tcp_wmem: '4096 262144 4194304', tcp_timestamps: '1', tcp_syn_retries: '5', tcp_synack_retries: '5', tcp_frto: '2',
-  tcp_sack: '1', tcp_dsack: '1', tcp_reordering: '3', tcp_congestion_control: 'cubic', tcp_slow_start_after_idle: '0', tcp_early_retrans: '4',
-  tcp_recovery: '1', tcp_tso_win_divisor: '3', tcp_ecn: '0', tcp_pacing_ss_ratio: '200', tcp_pacing_ca_ratio: '120', tcp_notsent_lowat: '4294967295',
-  tcp_syncookies: '1', tcp_fastopen_key: 'a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4',
+  tcp_rmem: '4096 540000 15728640',
+  tcp_wmem: '4096 262144 4194304',
+  tcp_timestamps: '1',
+  tcp_syn_retries: '5',
+  tcp_synack_retries: '5',
+  tcp_frto: '2',
+  tcp_sack: '1',
+  tcp_dsack: '1',
+  tcp_reordering: '3',
+  tcp_congestion_control: 'cubic',
+  tcp_slow_start_after_idle: '0',
+  tcp_early_retrans: '4',
+  tcp_recovery: '1',
+  tcp_tso_win_divisor: '3',
+  tcp_ecn: '0',
+  tcp_pacing_ss_ratio: '200',
+  tcp_pacing_ca_ratio: '120',
+  tcp_notsent_lowat: '4294967295',
+  tcp_syncookies: '1',
+  tcp_fastopen_key: 'a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4',
 }
 
 /** The shell of one run: knows what sysctls were before. */
@@ -26,7 +43,10 @@ export class Shell {
   /** Runs `text`; its exit status. */
   run(text: string): number {
     let status = 0
-    const joined = text.replace(/\\\n/g, ' ').replace(/\$\{?PPID\}?/g, '1').replace(/\$\(\(([^)]*(?:\([^)]*\)[^)]*)*)\)\)/g, (_, e: string) => String(arithmetic(e)))
+    const joined = text
+      .replace(/\\\n/g, ' ')
+      .replace(/\$\{?PPID\}?/g, '1')
+      .replace(/\$\(\(([^)]*(?:\([^)]*\)[^)]*)*)\)\)/g, (_, e: string) => String(arithmetic(e)))
     for (const line of joined.split('\n')) {
       const clean = line.replace(/(^|\s)#.*$/, '').trim()
       if (clean !== '') status = this.#list(clean)
@@ -40,7 +60,8 @@ export class Shell {
     let operator = ';'
     for (const part of splitOperators(line)) {
       if (part === ';' || part === '&&' || part === '||') operator = part
-      else if (operator === ';' || (operator === '&&' && status === 0) || (operator === '||' && status !== 0)) status = this.#pipeline(part)
+      else if (operator === ';' || (operator === '&&' && status === 0) || (operator === '||' && status !== 0))
+        status = this.#pipeline(part)
     }
     return status
   }
@@ -75,7 +96,10 @@ export class Shell {
       case 'nstat':
         return { status: 0, text: this.#nstat() }
       case 'grep':
-        return filterOutput(args.filter((a) => !a.startsWith('/proc/')), this.#proc(args))
+        return filterOutput(
+          args.filter((a) => !a.startsWith('/proc/')),
+          this.#proc(args),
+        )
       case 'cat':
         return { status: 0, text: this.#proc(args) }
       case 'dd':
@@ -117,7 +141,10 @@ export class Shell {
       }
       const at = arg.indexOf('=')
       if (at < 0) continue
-      const name = arg.slice(0, at).replace(/^\/proc\/sys\//, '').replaceAll('/', '.')
+      const name = arg
+        .slice(0, at)
+        .replace(/^\/proc\/sys\//, '')
+        .replaceAll('/', '.')
       if (!this.#set(name, arg.slice(at + 1)) && !isLenient) throw new Unsupported(`sysctl ${arg}`)
     }
     return DONE
@@ -157,11 +184,17 @@ export class Shell {
       }
       return DONE
     }
-    if ((what === 'route' || what === 'ro' || what === 'r') && (action === 'change' || action === 'replace' || action === 'add')) {
-      if (words.includes('initrwnd') || words.includes('quickack') || words.includes('features')) throw new Unsupported(`ip ${args.join(' ')}`)
+    if (
+      (what === 'route' || what === 'ro' || what === 'r') &&
+      (action === 'change' || action === 'replace' || action === 'add')
+    ) {
+      if (words.includes('initrwnd') || words.includes('quickack') || words.includes('features'))
+        throw new Unsupported(`ip ${args.join(' ')}`)
       const [advmss, initcwnd, mtu] = [after('advmss'), after('initcwnd'), after('mtu')]
       this.#world.setRoute(mtu ?? 0, {
-        ...(advmss === undefined ? {} : { advmss }), ...(initcwnd === undefined ? {} : { initcwnd }), mtuLocked: words.includes('lock'),
+        ...(advmss === undefined ? {} : { advmss }),
+        ...(initcwnd === undefined ? {} : { initcwnd }),
+        mtuLocked: words.includes('lock'),
       })
       return DONE
     }
@@ -178,7 +211,8 @@ export class Shell {
   #tc(args: readonly string[]): Output {
     const text = args.join(' ')
     if (text.includes('limit 0')) this.#world.device.isCongested = true
-    else if (/\b(del|delete)\b/.test(text) || /\b(pfifo|pfifo_fast|fq_codel|noqueue|fq)\b/.test(text)) this.#world.device.isCongested = false
+    else if (/\b(del|delete)\b/.test(text) || /\b(pfifo|pfifo_fast|fq_codel|noqueue|fq)\b/.test(text))
+      this.#world.device.isCongested = false
     if (/\bfq\b/.test(text)) throw new Unsupported('pacing by the fq queueing discipline')
     return DONE
   }
@@ -202,7 +236,8 @@ export class Shell {
     for (const t of this.#world.tcp.sockets) {
       const state = t.state.toString(16).toUpperCase().padStart(2, '0')
       const port = t.localPort.toString(16).toUpperCase().padStart(4, '0')
-      if (t.state === TCP_LISTEN) text += `/proc/net/tcp:   0: 00000000:${port} 00000000:0000 ${state} 00000000:00000000\n`
+      if (t.state === TCP_LISTEN)
+        text += `/proc/net/tcp:   0: 00000000:${port} 00000000:0000 ${state} 00000000:00000000\n`
     }
     return text
   }
@@ -238,7 +273,9 @@ function argumentsOf(text: string): string[] {
 }
 
 function splitOperators(line: string): string[] {
-  return (line.match(/&&|\|\||;|(?:"[^"]*"|'[^']*'|2>&1|&>|&\d|(?!&&|\|\||;)[\s\S])+/g) ?? []).map((p) => p.trim()).filter((p) => p !== '')
+  return (line.match(/&&|\|\||;|(?:"[^"]*"|'[^']*'|2>&1|&>|&\d|(?!&&|\|\||;)[\s\S])+/g) ?? [])
+    .map((p) => p.trim())
+    .filter((p) => p !== '')
 }
 
 /** Integer arithmetic of `$((…))`: + - * / and parentheses. */
@@ -256,7 +293,8 @@ function arithmetic(text: string): number {
   }
   const product = (): number => {
     let value = primary()
-    while (words[at] === '*' || words[at] === '/') value = words[at++] === '*' ? value * primary() : Math.trunc(value / primary())
+    while (words[at] === '*' || words[at] === '/')
+      value = words[at++] === '*' ? value * primary() : Math.trunc(value / primary())
     return value
   }
   const sum = (): number => {

@@ -9,7 +9,8 @@ export type Snapshot = ReadonlyMap<string, number>
 /** Takes it; a ScriptError if the program has no descriptor of the socket. */
 export function snapshot(world: World, line: number): Snapshot {
   const handle = world.flow?.handle
-  if (handle?.kind !== 'socket' || handle.isClosed) throw new ScriptError(line, 'the socket under test has no live descriptor')
+  if (handle?.kind !== 'socket' || handle.isClosed)
+    throw new ScriptError(line, 'the socket under test has no live descriptor')
   const { sock } = handle.file
   const values = new Map<string, number>()
   if (sock instanceof Tcb) {

@@ -44,7 +44,8 @@ export class Tokens {
   }
 
   word(): string {
-    if (this.current.kind !== 'word') throw new ScriptError(this.current.line, `expected a word, got '${this.current.text}'`)
+    if (this.current.kind !== 'word')
+      throw new ScriptError(this.current.line, `expected a word, got '${this.current.text}'`)
     return this.next().text
   }
 

@@ -40,7 +40,9 @@ export function field(e: Expression | undefined, name: string): Expression | und
   return e?.kind === 'struct' ? e.fields.get(name) : undefined
 }
 
-export const items = (e: Expression | undefined): readonly Expression[] => (e?.kind === 'list' || e?.kind === 'struct' ? e.items : [])
+export const items = (e: Expression | undefined): readonly Expression[] =>
+  e?.kind === 'list' || e?.kind === 'struct' ? e.items : []
 
 /** Sum of the lengths of `[{..., n}, …]`. */
-export const vectorLength = (e: Expression | undefined): number => items(e).reduce((sum, v) => sum + numberOr(items(v)[1] ?? items(v)[0], 0), 0)
+export const vectorLength = (e: Expression | undefined): number =>
+  items(e).reduce((sum, v) => sum + numberOr(items(v)[1] ?? items(v)[0], 0), 0)

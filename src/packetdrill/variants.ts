@@ -9,15 +9,24 @@ export const VARIANTS: readonly Variant[] = ['ipv4', 'ipv4-mapped-ipv6', 'ipv6']
 
 const DEFINITIONS: Readonly<Record<Variant, ReadonlyMap<string, string>>> = {
   ipv4: new Map([
-    ['TFO_COOKIE', '3021b9d889017eeb'], ['TFO_COOKIE_ZERO', 'b7c12350a90dc8f5'], ['CMSG_LEVEL_IP', 'SOL_IP'], ['CMSG_TYPE_RECVERR', 'IP_RECVERR'],
+    ['TFO_COOKIE', '3021b9d889017eeb'],
+    ['TFO_COOKIE_ZERO', 'b7c12350a90dc8f5'],
+    ['CMSG_LEVEL_IP', 'SOL_IP'],
+    ['CMSG_TYPE_RECVERR', 'IP_RECVERR'],
     ['CODE', 'host_unreachable'],
   ]),
   'ipv4-mapped-ipv6': new Map([
-    ['TFO_COOKIE', '3021b9d889017eeb'], ['TFO_COOKIE_ZERO', 'b7c12350a90dc8f5'], ['CMSG_LEVEL_IP', 'SOL_IPV6'], ['CMSG_TYPE_RECVERR', 'IPV6_RECVERR'],
+    ['TFO_COOKIE', '3021b9d889017eeb'],
+    ['TFO_COOKIE_ZERO', 'b7c12350a90dc8f5'],
+    ['CMSG_LEVEL_IP', 'SOL_IPV6'],
+    ['CMSG_TYPE_RECVERR', 'IPV6_RECVERR'],
     ['CODE', 'host_unreachable'],
   ]),
   ipv6: new Map([
-    ['TFO_COOKIE', 'c1d1e9742a47a9bc'], ['TFO_COOKIE_ZERO', '82af1a8f9a205c34'], ['CMSG_LEVEL_IP', 'SOL_IPV6'], ['CMSG_TYPE_RECVERR', 'IPV6_RECVERR'],
+    ['TFO_COOKIE', 'c1d1e9742a47a9bc'],
+    ['TFO_COOKIE_ZERO', '82af1a8f9a205c34'],
+    ['CMSG_LEVEL_IP', 'SOL_IPV6'],
+    ['CMSG_TYPE_RECVERR', 'IPV6_RECVERR'],
     ['CODE', 'address_unreachable'],
   ]),
 }

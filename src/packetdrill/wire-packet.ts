@@ -139,13 +139,22 @@ export function buildUdp(at: Endpoints, length: number, ip: IpInfo): Uint8Array 
   put16(b, 20, at.sourcePort)
   put16(b, 22, at.destinationPort)
   put16(b, 24, 8 + length)
-  const sum = checksum.finish(checksum.sumBytes(b, 20, 8 + length, checksum.pseudo4(at.source, at.destination, 17, 8 + length)))
+  const sum = checksum.finish(
+    checksum.sumBytes(b, 20, 8 + length, checksum.pseudo4(at.source, at.destination, 17, 8 + length)),
+  )
   put16(b, 26, sum === 0 ? 0xffff : sum)
   return b
 }
 
 /** An ICMP message; `quoted` is the packet it is about, of which the IP header and eight bytes are quoted. */
-export function buildIcmp(at: Endpoints, type: number, code: number, rest: number, quoted: Uint8Array, ip: IpInfo): Uint8Array {
+export function buildIcmp(
+  at: Endpoints,
+  type: number,
+  code: number,
+  rest: number,
+  quoted: Uint8Array,
+  ip: IpInfo,
+): Uint8Array {
   const b = ipHeader(at, 1, 8 + quoted.length, ip)
   icmp.emit(b, 20, type, code, rest)
   b.set(quoted, 28)
@@ -178,20 +187,45 @@ export function capture(bytes: Uint8Array, time: number): Captured | null {
   for (let i = o + header; i < bytes.length && isZero; i++) isZero = bytes[i] === 0
   const isTcp = protocol === 6
   return {
-    time, protocol, bytes, isZero,
-    source: get32(bytes, 12), destination: get32(bytes, 16), sourcePort: get16(bytes, o), destinationPort: get16(bytes, o + 2),
-    tos: bytes[1] as number, ttl: bytes[8] as number, isIpChecksumOk: ipv4.checksumOk(bytes, 0), headerLength: header,
-    flags: isTcp ? tcp.flags(bytes, o) : 0, seq: isTcp ? get32(bytes, o + 4) : 0, ack: isTcp ? get32(bytes, o + 8) : 0,
-    window: isTcp ? tcp.window(bytes, o) : 0, urgent: isTcp ? tcp.urgent(bytes, o) : 0, reserved: isTcp ? tcp.reserved(bytes, o) : 0,
-    options: isTcp ? bytes.slice(o + 20, o + header) : new Uint8Array(0), length: bytes.length - o - header,
+    time,
+    protocol,
+    bytes,
+    isZero,
+    source: get32(bytes, 12),
+    destination: get32(bytes, 16),
+    sourcePort: get16(bytes, o),
+    destinationPort: get16(bytes, o + 2),
+    tos: bytes[1] as number,
+    ttl: bytes[8] as number,
+    isIpChecksumOk: ipv4.checksumOk(bytes, 0),
+    headerLength: header,
+    flags: isTcp ? tcp.flags(bytes, o) : 0,
+    seq: isTcp ? get32(bytes, o + 4) : 0,
+    ack: isTcp ? get32(bytes, o + 8) : 0,
+    window: isTcp ? tcp.window(bytes, o) : 0,
+    urgent: isTcp ? tcp.urgent(bytes, o) : 0,
+    reserved: isTcp ? tcp.reserved(bytes, o) : 0,
+    options: isTcp ? bytes.slice(o + 20, o + header) : new Uint8Array(0),
+    length: bytes.length - o - header,
   }
 }
 
 const LETTERS: readonly (readonly [number, string])[] = [
-  [tcp.FIN, 'F'], [tcp.SYN, 'S'], [tcp.RST, 'R'], [tcp.PSH, 'P'], [tcp.URG, 'U'], [tcp.ECE, 'E'], [tcp.CWR, 'W'], [tcp.AE, 'A'], [tcp.ACK, '.'],
+  [tcp.FIN, 'F'],
+  [tcp.SYN, 'S'],
+  [tcp.RST, 'R'],
+  [tcp.PSH, 'P'],
+  [tcp.URG, 'U'],
+  [tcp.ECE, 'E'],
+  [tcp.CWR, 'W'],
+  [tcp.AE, 'A'],
+  [tcp.ACK, '.'],
 ]
 
-export const flagText = (flags: number): string => LETTERS.filter(([bit]) => (flags & bit) !== 0).map(([, s]) => s).join('') || '-'
+export const flagText = (flags: number): string =>
+  LETTERS.filter(([bit]) => (flags & bit) !== 0)
+    .map(([, s]) => s)
+    .join('') || '-'
 
 /** How live numbers are shown: relative to the script's. */
 export interface View {
@@ -215,7 +249,8 @@ export function show(p: Captured, view: View): string {
 
 function showOptions(b: Uint8Array, isSyn: boolean, view: View): string {
   const out: string[] = []
-  const hex = (from: number, to: number): string => [...b.subarray(from, to)].map((n) => n.toString(16).padStart(2, '0')).join('')
+  const hex = (from: number, to: number): string =>
+    [...b.subarray(from, to)].map((n) => n.toString(16).padStart(2, '0')).join('')
   for (let o = 0; o < b.length; ) {
     const kind = b[o] as number
     if (kind <= 1) {
@@ -230,7 +265,8 @@ function showOptions(b: Uint8Array, isSyn: boolean, view: View): string {
     else if (kind === 4) out.push('sackOK')
     else if (kind === 5) {
       let text = 'sack'
-      for (let i = o + 2; i < o + length; i += 8) text += ` ${view.ack(get32(b, i), isSyn) >>> 0}:${view.ack(get32(b, i + 4), isSyn) >>> 0}`
+      for (let i = o + 2; i < o + length; i += 8)
+        text += ` ${view.ack(get32(b, i), isSyn) >>> 0}:${view.ack(get32(b, i + 4), isSyn) >>> 0}`
       out.push(text)
     } else if (kind === 8) out.push(`TS val ${view.val(get32(b, o + 2)) >>> 0} ecr ${get32(b, o + 6) >>> 0}`)
     else if (kind === 34) out.push(`FO ${hex(o + 2, o + length)}`.trim())

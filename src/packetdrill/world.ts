@@ -15,7 +15,7 @@ import { ACK, SYN } from '../wire/tcp.ts'
 import { Device } from './device.ts'
 import { Flow } from './flow.ts'
 import type { Handle } from './handles.ts'
-import { capture, type Captured } from './wire-packet.ts'
+import { type Captured, capture } from './wire-packet.ts'
 
 /** Virtual time at which scripts start: not 0, which the stack may take for "never". */
 const EPOCH = 1000_000_000
@@ -132,8 +132,10 @@ export class World {
       if (flow.localPort === packet.sourcePort && flow.remotePort === packet.destinationPort) return flow
     }
     const flow = this.flow
-    if (flow === null || flow.isPassive || flow.localPort >= 0 || packet.destinationPort !== flow.remotePort) return null
-    const opens = packet.protocol === IPPROTO_UDP || (packet.protocol === IPPROTO_TCP && (packet.flags & (SYN | ACK)) === SYN)
+    if (flow === null || flow.isPassive || flow.localPort >= 0 || packet.destinationPort !== flow.remotePort)
+      return null
+    const opens =
+      packet.protocol === IPPROTO_UDP || (packet.protocol === IPPROTO_TCP && (packet.flags & (SYN | ACK)) === SYN)
     if (!opens) return null
     flow.localPort = packet.sourcePort
     return flow

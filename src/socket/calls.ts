@@ -27,7 +27,7 @@ import {
 import type { Message, OptionResult, OptionValue } from '../sock/sock.ts'
 import { EBADF, ECONNABORTED, EFAULT, EINVAL, ENOTSOCK, EPERM } from '../sys/errno.ts'
 import type { Credentials } from './credentials.ts'
-import { EpollFile, type EpollEvent } from './epoll.ts'
+import { type EpollEvent, EpollFile } from './epoll.ts'
 import { EP_MAX_EVENTS, EPOLL_CLOEXEC, EPOLL_CTL_DEL } from './epoll-constants.ts'
 import type { Families } from './families.ts'
 import type { FileTable } from './file-table.ts'

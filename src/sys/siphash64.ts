@@ -29,7 +29,10 @@ export class SipHash {
 
   #hash(message: bigint): bigint {
     const v = [
-      0x736f6d6570736575n ^ this.#k0, 0x646f72616e646f6dn ^ this.#k1, 0x6c7967656e657261n ^ this.#k0, 0x7465646279746573n ^ this.#k1,
+      0x736f6d6570736575n ^ this.#k0,
+      0x646f72616e646f6dn ^ this.#k1,
+      0x6c7967656e657261n ^ this.#k0,
+      0x7465646279746573n ^ this.#k1,
     ]
     for (const word of [message, 8n << 56n]) {
       v[3] = (v[3] as bigint) ^ word

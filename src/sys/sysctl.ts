@@ -2,7 +2,7 @@
  * Sysctls by Linux's names with Linux's defaults (Documentation/networking/ip-sysctl.rst), one set a host. Code reads
  * plain fields (`sysctl.tcp_syn_retries`); programs and tools use full names (`net.ipv4.tcp_syn_retries`).
  */
-import { ENOENT, EINVAL } from './errno.ts'
+import { EINVAL, ENOENT } from './errno.ts'
 
 /** A number, or several (`tcp_rmem`), or a word (`tcp_congestion_control`). */
 export type SysctlValue = number | readonly number[] | string
@@ -167,7 +167,8 @@ export const NO_SUCH_SYSCTL: unique symbol = Symbol('no such sysctl')
 /** `value` in the shape of `old` (number, list of the same length, word), or undefined. */
 function parseLike(old: SysctlValue, value: SysctlValue): SysctlValue | undefined {
   if (typeof old === 'string') return typeof value === 'string' && value !== '' ? value : undefined
-  const list = typeof value === 'object' ? value : typeof value === 'number' ? [value] : value.trim().split(/\s+/).map(Number)
+  const list =
+    typeof value === 'object' ? value : typeof value === 'number' ? [value] : value.trim().split(/\s+/).map(Number)
   if (list.length === 0 || list.some((n) => !Number.isInteger(n))) return undefined
   if (typeof old === 'number') return list.length === 1 ? list[0] : undefined
   return list.length === old.length ? list : undefined

@@ -38,7 +38,9 @@ export class VirtualClock extends Clock {
       if (this.runTasks(1024)) continue
       if (!this.runTimers(this.#now, 1024) && !this.hasTasks) return
     }
-    throw new RangeError(`virtual time stands still at ${this.#now} us: ${MAX_EVENTS_PER_INSTANT} rounds at one instant`)
+    throw new RangeError(
+      `virtual time stands still at ${this.#now} us: ${MAX_EVENTS_PER_INSTANT} rounds at one instant`,
+    )
   }
 
   /** Synchronous run: fires everything up to and including `until`, then leaves the clock there. Programs do not run. */

@@ -1,21 +1,29 @@
 /** Fifth, check the ACK field (RFC 9293 §3.10.7.4; Linux tcp_ack): what it acknowledges, what it allows. */
+
+import { ECE, SYN } from '../wire/tcp.ts'
 import * as F from './ack-flags.ts'
-import { armRexmt, PENDING_PROBE, PENDING_TLP, probeDelay, rearmRto, stopRexmt } from './timer.ts'
-import { ackRtt } from './rtt.ts'
-import { rackAdvance, rackUpdateWindow, recoveryOf } from './rack.ts'
-import { controlCongestion, fastRetransAlert, noteReordering, tlpAcked, transmitRecovery, limitRenoSacked } from './recovery.ts'
+import { challengeAck } from './challenge.ts'
+import { restartAfterIdle } from './cwnd.ts'
 import { scheduleLossProbe } from './probe.ts'
+import { rackAdvance, rackUpdateWindow } from './rack.ts'
+import {
+  controlCongestion,
+  fastRetransAlert,
+  limitRenoSacked,
+  noteReordering,
+  tlpAcked,
+  transmitRecovery,
+} from './recovery.ts'
+import { ackRtt } from './rtt.ts'
 import { tagQueue } from './sack.ts'
 import type { Segment } from './segment.ts'
 import { after, before, diff } from './seq.ts'
 import { CHRONO_BUSY, statsOf, stopChrono } from './stats.ts'
 import { CA_OPEN, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, type Tcb } from './tcb.ts'
+import { armRexmt, PENDING_PROBE, PENDING_TLP, probeDelay, rearmRto, stopRexmt } from './timer.ts'
 import { trimAcked, unlinkSegment } from './tx-queue.ts'
 import { EVER_RETRANS, LOST, RETRANS, SACKED } from './tx-segment.ts'
 import { stampAcked } from './tx-timestamp.ts'
-import { ECE, SYN } from '../wire/tcp.ts'
-import { challengeAck } from './challenge.ts'
-import { restartAfterIdle } from './cwnd.ts'
 
 /** The ACK is unacceptable: old beyond any window, or of data never sent. */
 export const ACK_OLD = -1
@@ -38,7 +46,8 @@ function updateWindow(t: Tcb, g: Segment): number {
   const snd = t.snd
   const window = (g.flags & SYN) !== 0 ? g.window : g.window << snd.wscale
   let flags = 0
-  const fresh = after(g.ack, snd.una) || after(g.seq, snd.wl1) || (g.seq === snd.wl1 && (window > snd.wnd || window === 0))
+  const fresh =
+    after(g.ack, snd.una) || after(g.seq, snd.wl1) || (g.seq === snd.wl1 && (window > snd.wnd || window === 0))
   if (fresh) {
     flags |= F.WIN_UPDATE
     snd.wl1 = g.seq
@@ -133,7 +142,14 @@ function cleanQueue(t: Tcb, priorUna: number): number {
 }
 
 /** Samples the RTT, settles the counts of plain Reno, tells the controller; the flags with what that adds. */
-function settleAcked(t: Tcb, priorUna: number, priorFack: number, priorSacked: number, flags: number, tagged: number): number {
+function settleAcked(
+  t: Tcb,
+  priorUna: number,
+  priorFack: number,
+  priorSacked: number,
+  flags: number,
+  tagged: number,
+): number {
   const got = t.tcp.cleaned
   const now = t.tcp.now
   const isSack = (t.opt & OPT_SACK) !== 0
@@ -265,12 +281,20 @@ function alert(t: Tcb, priorUna: number, dupacks: number, flags: number): void {
 }
 
 /** An ACK below SND.UNA that is not too old: its SACK blocks still count (LINUX-TCP 25). */
-function oldAck(t: Tcb, g: Segment, priorUna: number, priorDelivered: number, priorLost: number, flags: number): number {
+function oldAck(
+  t: Tcb,
+  g: Segment,
+  priorUna: number,
+  priorDelivered: number,
+  priorLost: number,
+  flags: number,
+): number {
   if (g.sackCount === 0 || (t.opt & OPT_SACK) === 0) return 0
   tagQueue(t, g.bytes, t.tcp.parsed, priorUna, t.tcp.sackState)
   flags |= t.tcp.sackState.flags
   alert(t, priorUna, 0, flags)
-  if (t.delivered > priorDelivered) controlCongestion(t, g.ack, t.delivered - priorDelivered, t.lost - priorLost, t.tcp.alert.flags)
+  if (t.delivered > priorDelivered)
+    controlCongestion(t, g.ack, t.delivered - priorDelivered, t.lost - priorLost, t.tcp.alert.flags)
   transmitRecovery(t, t.tcp.alert.rexmit)
   return 0
 }

@@ -1,12 +1,12 @@
 /** Challenge ACKs (RFC 5961 §3.2, §4.2, §5.2) and the limit on answers to segments out of window (LINUX-TCP 31). */
 import { SYN } from '../wire/tcp.ts'
+import { setDsack } from './dsack.ts'
+import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 import type { Segment } from './segment.ts'
 import { before } from './seq.ts'
 import { OPT_SACK, type Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 import { sendAck } from './transmit.ts'
-import { setDsack } from './dsack.ts'
-import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 
 /** Who answers such segments: a control block, a half-open request, a TIME-WAIT. */
 interface Answerer {

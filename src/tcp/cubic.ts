@@ -196,4 +196,3 @@ export const CUBIC: CongestionControl = {
     if (!s.found && t.snd.cwnd < t.snd.ssthresh && t.snd.cwnd >= HYSTART_LOW_WINDOW) hystart(t, s, delay)
   },
 }
-

@@ -2,9 +2,10 @@
  * When to acknowledge: at once, or delayed (RFC 9293 §3.8.6.3, RFC 5681 §4.2; Linux tcp_input.c `__tcp_ack_snd_check`,
  * inet_connection_sock `ack`; LINUX-TCP 29). Times here are microseconds.
  */
-import { ACK_NOW, ACK_PUSHED, ACK_SCHED, ACK_TIMER, type Tcb } from './tcb.ts'
-import { diff } from './seq.ts'
+
 import { addQuickAcks, DELACK_MAX, DELACK_MIN, inPingpong, inQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
+import { diff } from './seq.ts'
+import { ACK_NOW, ACK_PUSHED, ACK_SCHED, ACK_TIMER, type Tcb } from './tcb.ts'
 import { startTimer, TIMER_DELACK } from './timer.ts'
 import { sendAck } from './transmit.ts'
 import { growWindow, measureRttByWindow, noteDensity, offerableWindow } from './window.ts'

@@ -1,10 +1,20 @@
 /** The client's side of Fast Open: the SYN with data, the send calls that make it, and its SYN-ACK (RFC 7413 §4.2). */
 import { copy, type Packet } from '../buf/packet.ts'
-import { EALREADY, EINPROGRESS, EISCONN, EOPNOTSUPP } from '../sys/errno.ts'
 import { AF_UNSPEC, type SockAddr } from '../sock/address.ts'
 import { TCP_CLOSE, TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT } from '../sock/sock.ts'
+import { EALREADY, EINPROGRESS, EISCONN, EOPNOTSUPP } from '../sys/errno.ts'
 import { CWR, ECE, FIN } from '../wire/tcp.ts'
-import { checkCookie, type Cookie, cookieOf, fastOpenOf, type FastOpenState, learnCookie, NO_COOKIE, OPTION_SPACE, TFO_CLIENT_ENABLE } from './fastopen.ts'
+import {
+  type Cookie,
+  checkCookie,
+  cookieOf,
+  type FastOpenState,
+  fastOpenOf,
+  learnCookie,
+  NO_COOKIE,
+  OPTION_SPACE,
+  TFO_CLIENT_ENABLE,
+} from './fastopen.ts'
 import { advertisedMss, mtuToMss, optionRoom, syncMss } from './mss.ts'
 import { sendSyn, sendSynData } from './output.ts'
 import { markLost } from './rack.ts'
@@ -93,7 +103,12 @@ function fillSegment(t: Tcb, segment: TxSegment, data: SynData, length: number):
  * A send call with MSG_FASTOPEN, or the first one after a deferred connect (tcp_sendmsg_fastopen): the bytes that went
  * with the SYN, -EINPROGRESS if none did, another -errno, or 0 to go on as any send call. `open` is the active OPEN.
  */
-export function sendFastOpen(t: Tcb, data: SynData, to: SockAddr | null, open: (address: SockAddr, data: SynData) => number): number {
+export function sendFastOpen(
+  t: Tcb,
+  data: SynData,
+  to: SockAddr | null,
+  open: (address: SockAddr, data: SynData) => number,
+): number {
   if ((t.stack.sysctl.tcp_fastopen & TFO_CLIENT_ENABLE) === 0 || to?.family === AF_UNSPEC) return -EOPNOTSUPP
   const f = fastOpenOf(t)
   if (f.isDeferred) {
@@ -115,7 +130,12 @@ export function sendFastOpen(t: Tcb, data: SynData, to: SockAddr | null, open: (
  * What a SYN-ACK means for Fast Open (tcp_rcv_fastopen_synack): its cookie is kept, data of the SYN that it does not
  * acknowledge is sent again, its own data is taken. `acked`: nothing was lost; `consumed`: the packet is ours now.
  */
-export function fastOpenSynAck(t: Tcb, f: FastOpenState, g: Segment, packet: Packet): { acked: boolean; consumed: boolean } {
+export function fastOpenSynAck(
+  t: Tcb,
+  f: FastOpenState,
+  g: Segment,
+  packet: Packet,
+): { acked: boolean; consumed: boolean } {
   const parsed = t.tcp.parsed
   const head = t.txHead
   const lost = f.synData && head !== null && head !== t.sendHead ? head : null

@@ -5,8 +5,8 @@
 import { SipHash } from '../sys/siphash64.ts'
 import type { ParsedOptions } from '../wire/tcp-options.ts'
 import type { Request } from './listen.ts'
-import type { Tcp } from './tcp.ts'
 import type { Tcb } from './tcb.ts'
+import type { Tcp } from './tcp.ts'
 
 /** Bits of net.ipv4.tcp_fastopen. */
 export const TFO_CLIENT_ENABLE = 1
@@ -80,7 +80,8 @@ export function checkCookie(t: Tcb): boolean {
   const known = t.tcp.metrics.get(t.remoteAddress)
   f.cookie = known?.cookie ?? new Uint8Array(0)
   f.cookieLength = f.cookie.length
-  f.isExperimental = known !== undefined && (known.isExperimental || (f.cookieLength === 0 && known.tryExperimental === 1))
+  f.isExperimental =
+    known !== undefined && (known.isExperimental || (f.cookieLength === 0 && known.tryExperimental === 1))
   if (known !== undefined && known.mss > 0) t.snd.mssClamp = known.mss
   if (f.noCookie || (t.stack.sysctl.tcp_fastopen & TFO_CLIENT_NO_COOKIE) !== 0) {
     f.cookieLength = NO_COOKIE
@@ -108,10 +109,13 @@ export function learnCookie(t: Tcb, mss: number, cookie: Cookie, synLost: boolea
 /** The 16 bytes of net.ipv4.tcp_fastopen_key (`xxxxxxxx-…`, four little-endian words). */
 function sysctlKey(tcp: Tcp): Uint8Array {
   const key = new Uint8Array(KEY_LENGTH)
-  tcp.stack.sysctl.tcp_fastopen_key.split(',')[0]?.split('-').forEach((word, i) => {
-    const value = Number.parseInt(word, 16) | 0
-    if (i < 4) for (let b = 0; b < 4; b++) key[4 * i + b] = (value >>> (8 * b)) & 255
-  })
+  tcp.stack.sysctl.tcp_fastopen_key
+    .split(',')[0]
+    ?.split('-')
+    .forEach((word, i) => {
+      const value = Number.parseInt(word, 16) | 0
+      if (i < 4) for (let b = 0; b < 4; b++) key[4 * i + b] = (value >>> (8 * b)) & 255
+    })
   return key
 }
 

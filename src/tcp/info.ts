@@ -92,9 +92,13 @@ export class TcpInfo {
 function optionBits(t: Tcb): number {
   const { opt } = t
   return (
-    ((opt & OPT_TIMESTAMPS) !== 0 ? TCPI_OPT_TIMESTAMPS : 0) | ((opt & OPT_SACK) !== 0 ? TCPI_OPT_SACK : 0) |
-    ((opt & OPT_WSCALE) !== 0 ? TCPI_OPT_WSCALE : 0) | ((opt & OPT_ECN) !== 0 ? TCPI_OPT_ECN : 0) | (t.ecnSeen ? TCPI_OPT_ECN_SEEN : 0) |
-    ((opt & OPT_SYN_DATA) !== 0 ? TCPI_OPT_SYN_DATA : 0) | ((opt & OPT_TFO_CHILD) !== 0 ? TCPI_OPT_TFO_CHILD : 0)
+    ((opt & OPT_TIMESTAMPS) !== 0 ? TCPI_OPT_TIMESTAMPS : 0) |
+    ((opt & OPT_SACK) !== 0 ? TCPI_OPT_SACK : 0) |
+    ((opt & OPT_WSCALE) !== 0 ? TCPI_OPT_WSCALE : 0) |
+    ((opt & OPT_ECN) !== 0 ? TCPI_OPT_ECN : 0) |
+    (t.ecnSeen ? TCPI_OPT_ECN_SEEN : 0) |
+    ((opt & OPT_SYN_DATA) !== 0 ? TCPI_OPT_SYN_DATA : 0) |
+    ((opt & OPT_TFO_CHILD) !== 0 ? TCPI_OPT_TFO_CHILD : 0)
   )
 }
 

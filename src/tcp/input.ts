@@ -3,29 +3,43 @@
  * tcp_rcv_state_process). One function per step; a step that ends the processing returns true.
  */
 import type { Packet } from '../buf/packet.ts'
+import {
+  RCV_SHUTDOWN,
+  SEND_SHUTDOWN,
+  SF_DEAD,
+  SF_KEEPALIVE,
+  TCP_CLOSE,
+  TCP_CLOSE_WAIT,
+  TCP_CLOSING,
+  TCP_ESTABLISHED,
+  TCP_FIN_WAIT1,
+  TCP_FIN_WAIT2,
+  TCP_LAST_ACK,
+  TCP_LISTEN,
+  TCP_SYN_RECV,
+  TCP_SYN_SENT,
+  TCP_TIME_WAIT,
+} from '../sock/sock.ts'
 import { ACK, CWR, ECE, RST, SYN, URG } from '../wire/tcp.ts'
-import { SF_DEAD, SF_KEEPALIVE, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT, RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock/sock.ts'
 import { ACK_UNSENT, processAck, tsRecentStale } from './ack.ts'
 import * as F from './ack-flags.ts'
 import { challengeAck, duplicateAck } from './challenge.ts'
 import { checkAck, delayAck } from './delack.ts'
-import { enterQuickAck, inPingpong } from './quick-ack.ts'
-import { connectionDone, peerReset, releaseRequest, setState, WAKE_ALL } from './lifecycle.ts'
 import { fastOpenSynAck } from './fastopen-client.ts'
+import { connectionDone, peerReset, releaseRequest, setState, WAKE_ALL } from './lifecycle.ts'
 import { syncMss, TS_LEN } from './mss.ts'
 import { pushAfterAck } from './output.ts'
+import { enterQuickAck, inPingpong } from './quick-ack.ts'
 import { acceptText, checkUrgent, takeUrgentByte, URG_NOTYET } from './receive.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
 import { statsOf } from './stats.ts'
-import {
-  ACK_SCHED, INIT_CWND, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb,
-} from './tcb.ts'
+import { ACK_SCHED, INIT_CWND, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb } from './tcb.ts'
 import { keepIdle, rearmRto, startKeep } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
 import { sendAck, transmit } from './transmit.ts'
-import { expandSendBuffer, newSpace } from './write-space.ts'
 import { initBufferSpace, measureRttByTimestamp, receiveWindow } from './window.ts'
+import { expandSendBuffer, newSpace } from './write-space.ts'
 
 /** Segments beyond what a peer may have in flight are not worth a reply (RFC 7323 §5: PAWS). */
 function pawsRejects(t: Tcb, g: Segment): boolean {
@@ -99,7 +113,8 @@ function resetIsExact(t: Tcb, g: Segment): boolean {
   if (g.seq === t.rcv.nxt) return true
   if ((t.opt & OPT_SACK) === 0 || t.sackCount === 0 || t.sackBlocks === null) return false
   let most = t.sackBlocks[1] as number
-  for (let i = 1; i < t.sackCount; i++) if (after(t.sackBlocks[2 * i + 1] as number, most)) most = t.sackBlocks[2 * i + 1] as number
+  for (let i = 1; i < t.sackCount; i++)
+    if (after(t.sackBlocks[2 * i + 1] as number, most)) most = t.sackBlocks[2 * i + 1] as number
   return g.seq === most
 }
 
@@ -452,8 +467,11 @@ function textInState(t: Tcb, g: Segment, packet: Packet): void {
       break
     case TCP_FIN_WAIT1:
     case TCP_FIN_WAIT2:
-      if ((t.shutdownMask & RCV_SHUTDOWN) !== 0 && g.endSeq !== g.seq &&
-        after(g.isFin ? (g.endSeq - 1) | 0 : g.endSeq, t.rcv.nxt)) {
+      if (
+        (t.shutdownMask & RCV_SHUTDOWN) !== 0 &&
+        g.endSeq !== g.seq &&
+        after(g.isFin ? (g.endSeq - 1) | 0 : g.endSeq, t.rcv.nxt)
+      ) {
         // RFC 1122 §4.2.2.13: data for a program that closed is answered with a reset.
         t.stack.counters.TcpExtTCPAbortOnData++
         t.tcp.sendReset(g)

@@ -1,13 +1,23 @@
 /** Changes of state and the ends of a connection: who is told what (Linux tcp_set_state, tcp_done, tcp_reset). */
-import { ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT } from '../sys/errno.ts'
+
 import {
-  SF_BINDPORT_LOCK, SF_DEAD, SHUTDOWN_MASK, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_FIN_WAIT2, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT,
+  SF_BINDPORT_LOCK,
+  SF_DEAD,
+  SHUTDOWN_MASK,
+  TCP_CLOSE,
+  TCP_CLOSE_WAIT,
+  TCP_ESTABLISHED,
+  TCP_FIN_WAIT2,
+  TCP_SYN_RECV,
+  TCP_SYN_SENT,
+  TCP_TIME_WAIT,
 } from '../sock/sock.ts'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../sock/wait-queue.ts'
+import { ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT } from '../sys/errno.ts'
+import { releaseQueues } from './receive-queue.ts'
 import type { Tcb } from './tcb.ts'
 import { clearTimers } from './timer.ts'
 import { purgeQueue } from './tx-queue.ts'
-import { releaseQueues } from './receive-queue.ts'
 
 /** Everything may have changed: readers, writers and watchers look again (sk_error_report, sk_state_change). */
 export const WAKE_ALL: number = POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP | POLLRDNORM | POLLWRNORM
@@ -86,4 +96,3 @@ export function abort(t: Tcb, error: number): void {
   purgeQueue(t)
   connectionDone(t)
 }
-

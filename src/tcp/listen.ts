@@ -2,28 +2,30 @@
  * Passive open: half-open requests with their SYN-ACK timer, and the accept queue (RFC 9293 §3.10.7.2, RFC 4987; Linux
  * tcp_conn_request, tcp_check_req, inet_csk_reqsk_queue). A half-open connection is a small record, not a control block.
  */
-import { Timer } from '../sys/clock.ts'
-import { ACK, CWR, ECE, RST, SYN } from '../wire/tcp.ts'
-import * as wire from '../wire/tcp.ts'
-import type { Dst } from '../ip/dst.ts'
+
 import type { Packet } from '../buf/packet.ts'
-import { SF_BINDPORT_LOCK, SF_DEAD, SF_KEEPALIVE, TCP_ESTABLISHED, TCP_SYN_RECV } from '../sock/sock.ts'
+import type { Dst } from '../ip/dst.ts'
+import { SF_KEEPALIVE, TCP_ESTABLISHED, TCP_SYN_RECV } from '../sock/sock.ts'
 import { POLLIN, POLLRDNORM } from '../sock/wait-queue.ts'
+import { Timer } from '../sys/clock.ts'
+import * as wire from '../wire/tcp.ts'
+import { ACK, CWR, ECE, RST, SYN } from '../wire/tcp.ts'
+import { isAnswerLimited, isEmptyOrSyn } from './challenge.ts'
+import { makeChild } from './child.ts'
 import { fastOpenOf } from './fastopen.ts'
 import { addSynText } from './fastopen-client.ts'
 import { takesEarly } from './fastopen-server.ts'
-import { isAnswerLimited, isEmptyOrSyn } from './challenge.ts'
+import { initTransfer, segmentArrives } from './input.ts'
 import { initialSequence, timestampOffset } from './isn.ts'
 import { writeError } from './lifecycle.ts'
-import { initTransfer, segmentArrives } from './input.ts'
 import { advertisedMss, syncMss } from './mss.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
-import { OPT_ECN, OPT_NODELAY, OPT_SACK, OPT_TIMESTAMPS, OPT_UNACCEPTED, OPT_WSCALE, Tcb } from './tcb.ts'
-import type { Tcp } from './tcp.ts'
 import { checkSynCookie, cookieSequence, cookieTimestamp } from './syncookies.ts'
+import { OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb } from './tcb.ts'
+import type { Tcp } from './tcp.ts'
 import { keepIdle, startKeep } from './timer.ts'
-import { cookieBytes, type CookieOption, putSynOptions, sendDetached, sendRaw, synOptionBytes } from './transmit.ts'
+import { type CookieOption, cookieBytes, putSynOptions, sendDetached, sendRaw, synOptionBytes } from './transmit.ts'
 
 /** A half-open connection (tcp_request_sock): SYN-RECEIVED without a control block. */
 export class Request extends Timer {
@@ -152,7 +154,7 @@ export class Request extends Timer {
     tcp.clock.remove(this)
     tcp.table.delete(this.local, this.remote, this.ports, this)
     const queue = this.listener.queue
-    if (queue !== null && queue.requests.delete(this)) queue.halfOpen--
+    if (queue?.requests.delete(this)) queue.halfOpen--
   }
 }
 
@@ -187,7 +189,11 @@ export function synArrives(tcp: Tcp, listener: Tcb, g: Segment, packet: Packet, 
     tcp.parsed.sackPermitted = false
   }
   const mss = tcp.parsed.mss === 0 ? 536 : tcp.parsed.mss
-  const iss = wantsCookie ? cookieSequence(tcp, g, mss) : isn !== 0 ? isn : initialSequence(tcp.hash, tcp.now, g.local, g.remote, ports)
+  const iss = wantsCookie
+    ? cookieSequence(tcp, g, mss)
+    : isn !== 0
+      ? isn
+      : initialSequence(tcp.hash, tcp.now, g.local, g.remote, ports)
   const request = new Request(tcp, listener, g, iss)
   const dst = stack.ipv4.route(g.remote, g.local, listener.boundInterface)
   if (typeof dst === 'number') {
@@ -267,10 +273,25 @@ export function sendSynAck(r: Request): void {
   const packet = stack.pool.allocHeader(0)
   const at = packet.push(wire.HDR_LEN + size)
   const flags = SYN | ACK | ((r.opt & OPT_ECN) !== 0 ? ECE : 0)
-  wire.emit(packet.bytes, at, r.localPort, r.remotePort, r.iss, r.rcvNxt, wire.HDR_LEN + size, flags, Math.min(r.rcvWnd, 65535))
+  wire.emit(
+    packet.bytes,
+    at,
+    r.localPort,
+    r.remotePort,
+    r.iss,
+    r.rcvNxt,
+    wire.HDR_LEN + size,
+    flags,
+    Math.min(r.rcvWnd, 65535),
+  )
   putSynOptions(packet.bytes, at + wire.HDR_LEN, {
-    mss: r.advMss, timestamps, sack, wscale: wscale ? r.rcvWscale : -1,
-    tsVal: ((Number.isNaN(r.cookieStamp) ? tcp.nowMs() : r.cookieStamp) + r.tsOffset) | 0, tsEcr: r.tsRecent, cookie,
+    mss: r.advMss,
+    timestamps,
+    sack,
+    wscale: wscale ? r.rcvWscale : -1,
+    tsVal: ((Number.isNaN(r.cookieStamp) ? tcp.nowMs() : r.cookieStamp) + r.tsOffset) | 0,
+    tsEcr: r.tsRecent,
+    cookie,
   })
   r.sentAt = tcp.now
   sendRaw(tcp, packet, at, r.local, r.remote, r.listener.tos, dst)
@@ -294,7 +315,8 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
     packet.release()
     return
   }
-  const tooSoon = withTs && parsed.tsEcr !== 0 && ((((parsed.tsEcr - r.tsOffset) | 0) - Math.floor(r.sentAt / 1000)) | 0) > 0
+  const tooSoon =
+    withTs && parsed.tsEcr !== 0 && ((((parsed.tsEcr - r.tsOffset) | 0) - Math.floor(r.sentAt / 1000)) | 0) > 0
   if ((g.flags & ACK) !== 0 && g.ack !== add(r.iss, 1)) {
     // RFC 9293 §3.10.7.4 "fifth": an unacceptable ACK in SYN-RECEIVED draws a reset.
     if ((g.flags & RST) === 0) tcp.sendReset(g)
@@ -348,9 +370,18 @@ const deferRetries = (listener: Tcb): number => Math.max(1, Math.ceil(Math.log2(
 function requestAck(r: Request): void {
   const tcp = r.tcp
   sendDetached(tcp, {
-    local: r.local, remote: r.remote, localPort: r.localPort, remotePort: r.remotePort, seq: add(r.iss, 1),
-    ack: add(r.irs, 1), flags: ACK, window: r.rcvWnd >> r.rcvWscale, hasTs: (r.opt & OPT_TIMESTAMPS) !== 0,
-    tsVal: (tcp.nowMs() + r.tsOffset) | 0, tsEcr: r.tsRecent, tos: 0,
+    local: r.local,
+    remote: r.remote,
+    localPort: r.localPort,
+    remotePort: r.remotePort,
+    seq: add(r.iss, 1),
+    ack: add(r.irs, 1),
+    flags: ACK,
+    window: r.rcvWnd >> r.rcvWscale,
+    hasTs: (r.opt & OPT_TIMESTAMPS) !== 0,
+    tsVal: (tcp.nowMs() + r.tsOffset) | 0,
+    tsEcr: r.tsRecent,
+    tos: 0,
   })
 }
 
@@ -416,57 +447,6 @@ export function cookieArrives(tcp: Tcp, listener: Tcb, g: Segment, packet: Packe
 
 /** A cookie is believed for two minutes after the last one was sent. */
 const COOKIE_AGE = 120000000
-
-/** The control block of an accepted connection; most options come from the listener (inet_csk_clone_lock). */
-function makeChild(r: Request): Tcb {
-  const tcp = r.tcp
-  const listener = r.listener
-  const t = new Tcb(tcp, listener.family, listener.ca)
-  t.localAddress = r.local
-  t.remoteAddress = r.remote
-  t.remotePort = r.remotePort
-  t.localPort = r.localPort
-  t.flags = listener.flags & ~(SF_DEAD | SF_BINDPORT_LOCK)
-  t.boundInterface = listener.boundInterface
-  t.rcvbuf = listener.rcvbuf
-  t.sndbuf = listener.sndbuf
-  t.tos = listener.tos
-  t.ttl = listener.ttl
-  t.uid = listener.uid
-  t.lingerSeconds = listener.lingerSeconds
-  t.rcvLowat = listener.rcvLowat
-  t.tuning = listener.tuning
-  t.opt = r.opt | (listener.opt & OPT_NODELAY)
-  t.snd.userMss = listener.snd.userMss
-  t.snd.mssClamp = r.mss
-  t.snd.iss = r.iss
-  t.snd.una = t.snd.nxt = t.snd.writeSeq = t.snd.up = t.snd.sml = add(r.iss, 1)
-  t.snd.wscale = (r.opt & OPT_WSCALE) !== 0 ? r.sndWscale : 0
-  t.rcv.irs = r.irs
-  t.rcv.nxt = t.rcv.wup = t.rcv.copiedSeq = add(r.irs, 1)
-  t.rcv.advMss = r.advMss
-  t.rcv.mss = Math.min(r.advMss, 536)
-  t.rcv.wnd = r.rcvWnd
-  t.rcv.wscale = (r.opt & OPT_WSCALE) !== 0 ? r.rcvWscale : 0
-  t.rcv.windowClamp = r.rcvClamp
-  t.rcv.ssthresh = r.rcvWnd
-  t.delivered = 1
-  t.opt |= OPT_UNACCEPTED
-  t.tsRecent = r.tsRecent
-  t.tsRecentStamp = t.lastReceived = tcp.nowMs()
-  t.tsOffset = r.tsOffset
-  t.setFlag(SF_DEAD, false)
-  t.state = TCP_ESTABLISHED
-  t.lastPushed = t.snd.writeSeq
-  tcp.ports.inherit(t, listener)
-  tcp.hashIn(t)
-  const dst = tcp.stack.ipv4.route(r.remote, r.local, t.boundInterface)
-  if (typeof dst !== 'number') {
-    t.dst = dst
-    syncMss(t, dst.mtu)
-  }
-  return t
-}
 
 /** The listener is closed: what waits in its queues is reset (inet_csk_listen_stop). */
 export function stopListening(listener: Tcb): void {

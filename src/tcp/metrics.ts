@@ -36,10 +36,11 @@ export class TcpMetrics {
   of(address: number): PeerMetrics {
     let peer = this.#peers.get(address)
     if (peer === undefined) {
-      if (this.#peers.size >= METRICS_LIMIT) for (const oldest of this.#peers.keys()) {
-        this.#peers.delete(oldest)
-        break
-      }
+      if (this.#peers.size >= METRICS_LIMIT)
+        for (const oldest of this.#peers.keys()) {
+          this.#peers.delete(oldest)
+          break
+        }
       this.#peers.set(address, (peer = new PeerMetrics()))
     }
     return peer

@@ -263,7 +263,8 @@ export function sendLossProbe(t: Tcb): void {
   } else {
     let last = fresh === null ? t.txTail : fresh.previous
     if (last !== null) {
-      if (last.pcount > 1 && last.bytes > (last.pcount - 1) * mss) last = splitSegment(t, last, (last.pcount - 1) * mss, mss)
+      if (last.pcount > 1 && last.bytes > (last.pcount - 1) * mss)
+        last = splitSegment(t, last, (last.pcount - 1) * mss, mss)
       if (resend(t, last, 1)) {
         r.tlpRetrans = true
         probeSent(t)

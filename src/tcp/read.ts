@@ -1,15 +1,13 @@
 /** RECEIVE (RFC 9293 §3.10.3): what a program reads, in band and out of band, and what reading sets in motion (tcp_recvmsg). */
 import type { Packet } from '../buf/packet.ts'
+import { type Message, RCV_SHUTDOWN, SF_OOBINLINE, TCP_CLOSE, TCP_LISTEN } from '../sock/sock.ts'
 import { EAGAIN, EINVAL, ENOTCONN } from '../sys/errno.ts'
-import {
-  type Message, RCV_SHUTDOWN, SF_OOBINLINE, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN,
-} from '../sock/sock.ts'
 import { inPingpong } from './quick-ack.ts'
 import { URG_READ, URG_VALID } from './receive.ts'
 import { add, after, diff } from './seq.ts'
 import { ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, OPT_INQ, type Tcb } from './tcb.ts'
-import { readStamp } from './tx-timestamp.ts'
 import { sendAck } from './transmit.ts'
+import { readStamp } from './tx-timestamp.ts'
 import { adjustReceiveSpace, offerableWindow, receiveWindow } from './window.ts'
 
 const MSG_OOB = 1
@@ -20,7 +18,14 @@ const MSG_ERRQUEUE = 0x2000
 const TCP_INQ = 36
 
 /** RECEIVE (tcp_recvmsg_locked). */
-export function read(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
+export function read(
+  t: Tcb,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  flags: number,
+  message: Message | null,
+): number {
   if ((flags & MSG_ERRQUEUE) !== 0) return readStamp(t, message)
   if (t.state === TCP_LISTEN) return -ENOTCONN
   if ((flags & MSG_OOB) !== 0) return readUrgent(t, bytes, offset, length, flags, message)
@@ -38,7 +43,11 @@ export function read(t: Tcb, bytes: Uint8Array, offset: number, length: number, 
 /** TCP_INQ: the bytes left to read as a control message; 1 at the end, so that the program reads on (tcp_inq_hint). */
 function tellInq(t: Tcb, message: Message | null): void {
   const left = queuedBytes(t)
-  message?.control?.push({ level: 6, type: TCP_INQ, data: left === 0 && (t.shutdownMask & RCV_SHUTDOWN) !== 0 ? 1 : left })
+  message?.control?.push({
+    level: 6,
+    type: TCP_INQ,
+    data: left === 0 && (t.shutdownMask & RCV_SHUTDOWN) !== 0 ? 1 : left,
+  })
 }
 
 function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number): number {
@@ -96,7 +105,14 @@ function shift(t: Tcb): Packet | null {
 }
 
 /** MSG_OOB: the one byte (tcp_recv_urg). */
-function readUrgent(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
+function readUrgent(
+  t: Tcb,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  flags: number,
+  message: Message | null,
+): number {
   if (t.isFlag(SF_OOBINLINE) || t.urgData === 0 || t.urgData === URG_READ) return -EINVAL
   if (t.state === TCP_CLOSE) return -ENOTCONN
   if ((t.urgData & URG_VALID) !== 0) {

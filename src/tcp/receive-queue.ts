@@ -1,10 +1,10 @@
 /** The receive queue and the out-of-order queue of a connection: packets held by reference until a program reads them. */
 import { copy, type Packet } from '../buf/packet.ts'
+import { extendDsack, setDsack } from './dsack.ts'
 import { after, before, diff } from './seq.ts'
 import { statsOf } from './stats.ts'
 import { OPT_SACK, type Tcb } from './tcb.ts'
 import { truesize } from './window.ts'
-import { extendDsack, setDsack } from './dsack.ts'
 
 /** Payload up to this size is copied behind its predecessor's when there is room (tcp_try_coalesce for small ones). */
 const MERGE_BELOW = 256
@@ -147,7 +147,12 @@ export function queueOutOfOrder(t: Tcb, packet: Packet): void {
 }
 
 function insertOoo(t: Tcb, previous: Packet | null, packet: Packet): void {
-  if (previous !== null && previous.endSeq === packet.seq && (previous.flags & 1) === 0 && mergeOoo(t, previous, packet)) {
+  if (
+    previous !== null &&
+    previous.endSeq === packet.seq &&
+    (previous.flags & 1) === 0 &&
+    mergeOoo(t, previous, packet)
+  ) {
     t.oooLast = previous
     return
   }
@@ -174,7 +179,11 @@ function mergeOoo(t: Tcb, previous: Packet, packet: Packet): boolean {
 function dropCovered(t: Tcb): void {
   const packet = t.oooLast
   if (packet === null) return
-  for (let following = packet.next; following !== null && before(following.seq, packet.endSeq); following = packet.next) {
+  for (
+    let following = packet.next;
+    following !== null && before(following.seq, packet.endSeq);
+    following = packet.next
+  ) {
     if (before(packet.endSeq, following.endSeq)) {
       extendDsack(t, following.seq, packet.endSeq)
       // Keep the bytes that came first in the older packet out: the newer one's tail goes.
@@ -229,7 +238,8 @@ export function deliverOutOfOrder(t: Tcb): boolean {
     if (t.oooLast === packet) t.oooLast = null
     t.rmemAlloc -= packet.mark
     const isFin = (packet.flags & 1) !== 0
-    if (before(packet.seq, t.rcv.nxt)) setDsack(t, packet.seq, before(packet.endSeq, t.rcv.nxt) ? packet.endSeq : t.rcv.nxt)
+    if (before(packet.seq, t.rcv.nxt))
+      setDsack(t, packet.seq, before(packet.endSeq, t.rcv.nxt) ? packet.endSeq : t.rcv.nxt)
     if (!after(packet.endSeq, t.rcv.nxt)) {
       packet.release()
       continue
@@ -278,4 +288,3 @@ export function releaseQueues(t: Tcb): number {
   releaseOoo(t)
   return unread
 }
-

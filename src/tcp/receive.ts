@@ -1,16 +1,31 @@
 /** Seventh and eighth, the segment text and FIN (RFC 9293 §3.10.7.4; Linux tcp_data_queue, tcp_fin); and urgent data. */
 import type { Packet } from '../buf/packet.ts'
-import { ACK, FIN } from '../wire/tcp.ts'
 import {
-  RCV_SHUTDOWN, SF_DEAD, SHUTDOWN_MASK, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2,
-  TCP_SYN_RECV, TCP_TIME_WAIT,
+  RCV_SHUTDOWN,
+  SF_DEAD,
+  SHUTDOWN_MASK,
+  TCP_CLOSE_WAIT,
+  TCP_CLOSING,
+  TCP_ESTABLISHED,
+  TCP_FIN_WAIT1,
+  TCP_FIN_WAIT2,
+  TCP_SYN_RECV,
+  TCP_TIME_WAIT,
 } from '../sock/sock.ts'
 import { POLLIN, POLLPRI, POLLRDBAND, POLLRDHUP, POLLRDNORM } from '../sock/wait-queue.ts'
+import { ACK, FIN } from '../wire/tcp.ts'
 import { dataReceived, measureReceiveMss } from './delack.ts'
 import { setDsack } from './dsack.ts'
-import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 import { setState, WAKE_ALL } from './lifecycle.ts'
-import { deliverOutOfOrder, pruneOutOfOrder, queueInOrder, queueOutOfOrder, sackAdvanced, trimFrontTo } from './receive-queue.ts'
+import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
+import {
+  deliverOutOfOrder,
+  pruneOutOfOrder,
+  queueInOrder,
+  queueOutOfOrder,
+  sackAdvanced,
+  trimFrontTo,
+} from './receive-queue.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before, diff } from './seq.ts'
 import { ACK_NOMEM, ACK_NOW, ACK_SCHED, OPT_SACK, OPT_URG_SEEN, type Tcb } from './tcb.ts'
@@ -186,4 +201,3 @@ export function takeUrgentByte(t: Tcb, g: Segment, packet: Packet): void {
   t.urgData = URG_VALID | (t.tcp.scratch[0] as number)
   if (!t.isFlag(SF_DEAD)) t.wake(POLLPRI)
 }
-

@@ -4,16 +4,33 @@
  */
 import { TCP_SYN_SENT } from '../sock/sock.ts'
 import * as F from './ack-flags.ts'
+import { currentSsthresh } from './cwnd.ts'
 import { enterCwr, initReduction, setCaState } from './cwr.ts'
 import { currentMss } from './mss.ts'
-import { currentSsthresh } from './cwnd.ts'
 import { nagleMode, writeXmit } from './output.ts'
-import { detectLoss, markLost, newRenoMarkLost, rackMarkLost, rackTimeLeft, recoveryOf, REO_WND_PERSIST } from './rack.ts'
+import {
+  detectLoss,
+  markLost,
+  newRenoMarkLost,
+  REO_WND_PERSIST,
+  rackMarkLost,
+  rackTimeLeft,
+  recoveryOf,
+} from './rack.ts'
 import { anyRetransmitted, retransmitQueue } from './retransmit.ts'
 import { add, after, before } from './seq.ts'
 import {
-  CA_CWR, CA_DISORDER, CA_LOSS, CA_OPEN, CA_RECOVERY, INFINITE_SSTHRESH, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS,
-  type RecoveryVars, type Tcb,
+  CA_CWR,
+  CA_DISORDER,
+  CA_LOSS,
+  CA_OPEN,
+  CA_RECOVERY,
+  INFINITE_SSTHRESH,
+  OPT_ECN,
+  OPT_SACK,
+  OPT_TIMESTAMPS,
+  type RecoveryVars,
+  type Tcb,
 } from './tcb.ts'
 import { armRexmt, PENDING_RTO, rearmRto } from './timer.ts'
 import { inFlight, leftOut, splitSegment } from './tx-queue.ts'
@@ -119,7 +136,9 @@ function markAllLost(t: Tcb, r: RecoveryVars): void {
 /** An acknowledgement older than our first retransmission: the original got through (RFC 3522, tcp_packet_delayed). */
 function wasDelayed(t: Tcb, r: RecoveryVars): boolean {
   if (r.retransStamp !== 0) {
-    return (t.opt & OPT_TIMESTAMPS) !== 0 && t.rcvTsEcr !== 0 && ((t.rcvTsEcr - ((r.retransStamp + t.tsOffset) | 0)) | 0) < 0
+    return (
+      (t.opt & OPT_TIMESTAMPS) !== 0 && t.rcvTsEcr !== 0 && ((t.rcvTsEcr - ((r.retransStamp + t.tsOffset) | 0)) | 0) < 0
+    )
   }
   // Nothing was sent again at all, save where the stamp was cleared after it was (6.12's tcp_packet_delayed).
   if (!isSack(t) && !before(t.snd.una, r.highSeq)) return false

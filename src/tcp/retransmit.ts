@@ -4,9 +4,9 @@ import { currentMss } from './mss.ts'
 import { recoveryOf } from './rack.ts'
 import { add, before, diff } from './seq.ts'
 import { CA_CWR, CA_RECOVERY, type Tcb } from './tcb.ts'
+import { armRexmt, PENDING_REO, PENDING_RTO } from './timer.ts'
 import { transmit } from './transmit.ts'
 import { inFlight, pieces, sentNow, splitSegment, trimAcked, unlinkSegment } from './tx-queue.ts'
-import { armRexmt, PENDING_REO, PENDING_RTO } from './timer.ts'
 import { EVER_RETRANS, LOST, RETRANS, SACKED, TAGBITS, type TxSegment } from './tx-segment.ts'
 
 /** Merges small neighbours into one while they are sent again (tcp_retrans_try_collapse). */
@@ -46,7 +46,8 @@ export function retransmitSegment(t: Tcb, segment: TxSegment, most = 1): boolean
   }
   // The time of the first attempt counts, also of one that failed; of a SYN, when it first left (tcp_connect).
   const r = recoveryOf(t)
-  if (r.retransStamp === 0) r.retransStamp = ((segment.flags & SYN) !== 0 ? Math.floor(lastTime / 1000) | 0 : t.tcp.nowMs()) || 1
+  if (r.retransStamp === 0)
+    r.retransStamp = ((segment.flags & SYN) !== 0 ? Math.floor(lastTime / 1000) | 0 : t.tcp.nowMs()) || 1
   if (r.undoRetrans < 0) r.undoRetrans = 0
   r.undoRetrans += segment.pcount
   return sent
@@ -141,4 +142,3 @@ export function anyRetransmitted(t: Tcb): boolean {
   const head = t.txHead
   return head !== null && head !== t.sendHead && (head.sacked & EVER_RETRANS) !== 0
 }
-

@@ -1,8 +1,8 @@
 /** SACK on the sending side: tags the transmit queue by the blocks of an ACK (RFC 2018, 2883; tcp_sacktag_write_queue). */
-import { sackLeft, sackRight, type ParsedOptions } from '../wire/tcp-options.ts'
+import { type ParsedOptions, sackLeft, sackRight } from '../wire/tcp-options.ts'
 import * as F from './ack-flags.ts'
-import { noteReordering } from './recovery.ts'
 import { rackAdvance, recoveryOf } from './rack.ts'
+import { noteReordering } from './recovery.ts'
 import { after, before } from './seq.ts'
 import type { RecoveryVars, Tcb } from './tcb.ts'
 import { leaveTimed, splitSegment } from './tx-queue.ts'
@@ -20,7 +20,14 @@ export class SackState {
 }
 
 /** Is the first block a report of a duplicate (RFC 2883 §4)? */
-function checkDsack(t: Tcb, b: Uint8Array, options: ParsedOptions, r: RecoveryVars, priorUna: number, state: SackState): boolean {
+function checkDsack(
+  t: Tcb,
+  b: Uint8Array,
+  options: ParsedOptions,
+  r: RecoveryVars,
+  priorUna: number,
+  state: SackState,
+): boolean {
   const left = sackLeft(b, options, 0)
   const right = sackRight(b, options, 0)
   const counters = t.stack.counters
@@ -53,7 +60,8 @@ function isValidBlock(t: Tcb, r: RecoveryVars, dsack: boolean, left: number, rig
 /** Tags one segment (tcp_sacktag_one). */
 function tagOne(t: Tcb, r: RecoveryVars, s: TxSegment, dsack: boolean, state: SackState): void {
   if (dsack && (s.sacked & (RETRANS | EVER_RETRANS)) !== 0) {
-    if (r.hasUndo && r.undoRetrans > 0 && after(s.endSeq, r.undoMarker)) r.undoRetrans = Math.max(0, r.undoRetrans - s.pcount)
+    if (r.hasUndo && r.undoRetrans > 0 && after(s.endSeq, r.undoMarker))
+      r.undoRetrans = Math.max(0, r.undoRetrans - s.pcount)
     if ((s.sacked & SACKED) !== 0 && before(s.seq, state.reord)) state.reord = s.seq
   }
   if (!after(s.endSeq, t.snd.una)) return
@@ -167,6 +175,7 @@ export function tagQueue(t: Tcb, b: Uint8Array, options: ParsedOptions, priorUna
   }
   for (let i = 0; i < count; i++) walk(t, r, blocks[2 * i] as number, blocks[2 * i + 1] as number, false, state)
   if (t.caState !== 4 || r.hasUndo) {
-    if (before(state.reord, r.highestSack === null ? t.snd.una : r.highestSack.endSeq)) noteReordering(t, state.reord, false)
+    if (before(state.reord, r.highestSack === null ? t.snd.una : r.highestSack.endSeq))
+      noteReordering(t, state.reord, false)
   }
 }

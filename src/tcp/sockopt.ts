@@ -1,14 +1,15 @@
 /** Options of level IPPROTO_TCP (tcp(7), tcp_setsockopt): one table, a row an option. IP's are the socket layer's. */
-import { EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP } from '../sys/errno.ts'
-import type { OptionResult, OptionValue } from '../sock/sock.ts'
+
 import { SO_KEEPALIVE, SOL_SOCKET } from '../sock/constants.ts'
+import type { OptionResult, OptionValue } from '../sock/sock.ts'
 import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN } from '../sock/sock.ts'
+import { EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP } from '../sys/errno.ts'
 import { findController } from './congestion.ts'
-import { fastOpenOf, KEY_LENGTH, keyOf, TFO_CLIENT_ENABLE } from './fastopen.ts'
 import { delayAck } from './delack.ts'
-import { inPingpong } from './quick-ack.ts'
-import { NAGLE_PUSH, nagleMode, pushPending } from './output.ts'
+import { fastOpenOf, KEY_LENGTH, keyOf, TFO_CLIENT_ENABLE } from './fastopen.ts'
 import { currentMss } from './mss.ts'
+import { NAGLE_PUSH, nagleMode, pushPending } from './output.ts'
+import { inPingpong } from './quick-ack.ts'
 import { ACK_SCHED, OPT_CORK, OPT_INQ, OPT_NODELAY, type Tcb } from './tcb.ts'
 import { sendAck } from './transmit.ts'
 
@@ -87,7 +88,8 @@ function row(name: number): Row | undefined {
       }
     case TCP_MAXSEG:
       return {
-        get: (t) => (t.state === TCP_CLOSE || t.state === TCP_LISTEN ? (t.snd.userMss > 0 ? t.snd.userMss : 536) : t.snd.mss),
+        get: (t) =>
+          t.state === TCP_CLOSE || t.state === TCP_LISTEN ? (t.snd.userMss > 0 ? t.snd.userMss : 536) : t.snd.mss,
         set(t, value): number {
           if (value !== 0 && (value < 88 || value > 32767)) return -EINVAL
           t.snd.userMss = value
@@ -103,7 +105,8 @@ function row(name: number): Row | undefined {
             return 0
           }
           t.pingpong = 0
-          if ((t.state === TCP_ESTABLISHED || t.state === TCP_CLOSE_WAIT) && (t.ackPending & ACK_SCHED) !== 0) sendAck(t)
+          if ((t.state === TCP_ESTABLISHED || t.state === TCP_CLOSE_WAIT) && (t.ackPending & ACK_SCHED) !== 0)
+            sendAck(t)
           if ((value & 1) === 0 && t.ackPending !== 0) delayAck(t)
           return 0
         },
@@ -116,43 +119,95 @@ function row(name: number): Row | undefined {
 function simpleRow(name: number): Row | undefined {
   switch (name) {
     case TCP_KEEPIDLE:
-      return bounded(1, MAX_KEEP_SECONDS, (t) => t.tuning.keepIdle || t.stack.sysctl.tcp_keepalive_time, (t, v) => {
-        t.tuning = t.tuning.with('keepIdle', v)
-        t.tcp.keepaliveChanged(t)
-      })
+      return bounded(
+        1,
+        MAX_KEEP_SECONDS,
+        (t) => t.tuning.keepIdle || t.stack.sysctl.tcp_keepalive_time,
+        (t, v) => {
+          t.tuning = t.tuning.with('keepIdle', v)
+          t.tcp.keepaliveChanged(t)
+        },
+      )
     case TCP_KEEPINTVL:
-      return bounded(1, MAX_KEEP_SECONDS, (t) => t.tuning.keepInterval || t.stack.sysctl.tcp_keepalive_intvl, (t, v) => {
-        t.tuning = t.tuning.with('keepInterval', v)
-      })
+      return bounded(
+        1,
+        MAX_KEEP_SECONDS,
+        (t) => t.tuning.keepInterval || t.stack.sysctl.tcp_keepalive_intvl,
+        (t, v) => {
+          t.tuning = t.tuning.with('keepInterval', v)
+        },
+      )
     case TCP_KEEPCNT:
-      return bounded(1, MAX_COUNT, (t) => t.tuning.keepCount || t.stack.sysctl.tcp_keepalive_probes, (t, v) => {
-        t.tuning = t.tuning.with('keepCount', v)
-      })
+      return bounded(
+        1,
+        MAX_COUNT,
+        (t) => t.tuning.keepCount || t.stack.sysctl.tcp_keepalive_probes,
+        (t, v) => {
+          t.tuning = t.tuning.with('keepCount', v)
+        },
+      )
     case TCP_SYNCNT:
-      return bounded(1, MAX_COUNT, (t) => t.tuning.synRetries || t.stack.sysctl.tcp_syn_retries, (t, v) => {
-        t.tuning = t.tuning.with('synRetries', v)
-      })
+      return bounded(
+        1,
+        MAX_COUNT,
+        (t) => t.tuning.synRetries || t.stack.sysctl.tcp_syn_retries,
+        (t, v) => {
+          t.tuning = t.tuning.with('synRetries', v)
+        },
+      )
+    default:
+      return tuningRow(name)
+  }
+}
+
+function tuningRow(name: number): Row | undefined {
+  switch (name) {
     case TCP_LINGER2:
-      return bounded(-0x80000000, 0x7fffffff, (t) => (t.tuning.linger2 < 0 ? t.tuning.linger2 : t.tuning.linger2 || t.stack.sysctl.tcp_fin_timeout), (t, v) => {
-        t.tuning = t.tuning.with('linger2', v < 0 ? -1 : v > 120 ? 0 : v)
-      })
+      return bounded(
+        -0x80000000,
+        0x7fffffff,
+        (t) => (t.tuning.linger2 < 0 ? t.tuning.linger2 : t.tuning.linger2 || t.stack.sysctl.tcp_fin_timeout),
+        (t, v) => {
+          t.tuning = t.tuning.with('linger2', v < 0 ? -1 : v > 120 ? 0 : v)
+        },
+      )
     case TCP_DEFER_ACCEPT:
-      return bounded(-0x80000000, 0x7fffffff, (t) => t.tuning.deferAccept, (t, v) => {
-        t.tuning = t.tuning.with('deferAccept', Math.max(0, v))
-      })
+      return bounded(
+        -0x80000000,
+        0x7fffffff,
+        (t) => t.tuning.deferAccept,
+        (t, v) => {
+          t.tuning = t.tuning.with('deferAccept', Math.max(0, v))
+        },
+      )
     case TCP_WINDOW_CLAMP:
-      return bounded(0, 0x7fffffff, (t) => t.rcv.windowClamp, (t, v) => {
-        t.rcv.windowClamp = v === 0 ? 0 : Math.max(v, 1152)
-        t.rcv.ssthresh = Math.min(t.rcv.wnd, t.rcv.windowClamp)
-      })
+      return bounded(
+        0,
+        0x7fffffff,
+        (t) => t.rcv.windowClamp,
+        (t, v) => {
+          t.rcv.windowClamp = v === 0 ? 0 : Math.max(v, 1152)
+          t.rcv.ssthresh = Math.min(t.rcv.wnd, t.rcv.windowClamp)
+        },
+      )
     case TCP_USER_TIMEOUT:
-      return bounded(0, 0x7fffffff, (t) => t.tuning.userTimeout, (t, v) => {
-        t.tuning = t.tuning.with('userTimeout', v)
-      })
+      return bounded(
+        0,
+        0x7fffffff,
+        (t) => t.tuning.userTimeout,
+        (t, v) => {
+          t.tuning = t.tuning.with('userTimeout', v)
+        },
+      )
     case TCP_NOTSENT_LOWAT:
-      return bounded(0, 0xffffffff, (t) => t.tuning.notsentLowat, (t, v) => {
-        t.tuning = t.tuning.with('notsentLowat', v)
-      })
+      return bounded(
+        0,
+        0xffffffff,
+        (t) => t.tuning.notsentLowat,
+        (t, v) => {
+          t.tuning = t.tuning.with('notsentLowat', v)
+        },
+      )
     default:
       return fastOpenRow(name)
   }
@@ -224,7 +279,8 @@ export class TcpOptions {
       return 0
     }
     if (name === TCP_FASTOPEN_KEY) {
-      if (!(value instanceof Uint8Array) || (value.length !== KEY_LENGTH && value.length !== 2 * KEY_LENGTH)) return -EINVAL
+      if (!(value instanceof Uint8Array) || (value.length !== KEY_LENGTH && value.length !== 2 * KEY_LENGTH))
+        return -EINVAL
       fastOpenOf(t).key = value.slice()
       return 0
     }

@@ -2,8 +2,9 @@
  * What a connection counts about itself beside what it needs to work: bytes and segments both ways, and how long it was
  * busy, held up by the peer's window, or by the send buffer (Linux's tcp_sock counters and chronographs, tcp_chrono_start).
  */
-import type { Tcb } from './tcb.ts'
+
 import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from '../sock/sock.ts'
+import type { Tcb } from './tcb.ts'
 import { OPT_NOSPACE } from './tcb.ts'
 
 /** Chronographs: what limits the sender now, the weightiest first to win (enum tcp_chrono). */
@@ -40,7 +41,8 @@ export function statsOf(t: Tcb): TcbStats {
 
 function setChrono(t: Tcb, s: TcbStats, kind: number): void {
   const now = t.tcp.nowMs()
-  if (s.chrono !== CHRONO_NONE) s.chronoTime[s.chrono] = (s.chronoTime[s.chrono] as number) + ((now - s.chronoStart) | 0)
+  if (s.chrono !== CHRONO_NONE)
+    s.chronoTime[s.chrono] = (s.chronoTime[s.chrono] as number) + ((now - s.chronoStart) | 0)
   s.chronoStart = now
   s.chrono = kind
 }

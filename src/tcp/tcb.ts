@@ -5,15 +5,15 @@
  */
 import type { Packet } from '../buf/packet.ts'
 import type { Dst } from '../ip/dst.ts'
-import { type Message, type OptionResult, type OptionValue, Sock } from '../sock/sock.ts'
 import type { SockAddr } from '../sock/address.ts'
+import { type Message, type OptionResult, type OptionValue, Sock } from '../sock/sock.ts'
+import type { AcceptQueue } from './accept-queue.ts'
 import type { CongestionControl } from './congestion.ts'
 import type { FastOpenState } from './fastopen.ts'
-import type { AcceptQueue } from './accept-queue.ts'
 import type { Seq } from './seq.ts'
+import type { TcbStats } from './stats.ts'
 import type { Tcp } from './tcp.ts'
 import type { TcbTimer } from './timer.ts'
-import type { TcbStats } from './stats.ts'
 import type { TxSegment } from './tx-segment.ts'
 import { setStamping, type TxStamps } from './tx-timestamp.ts'
 

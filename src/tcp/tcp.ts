@@ -2,22 +2,34 @@
  * TCP as a protocol of one host: the table of connections, the listeners, who gets which segment, resets for nobody
  * (RFC 9293 §3.10.7.1), ICMP errors (RFC 1122 §4.2.3.9, RFC 5927). Linux tcp_ipv4.c.
  */
+
+import { sumPacket } from '../buf/checksum.ts'
 import { CSUM_NONE, PACKET_HOST, type Packet } from '../buf/packet.ts'
+import { IPPROTO_TCP, type Transport } from '../ip/transport.ts'
+import { AF_INET } from '../sock/address.ts'
+import { PortTable, tcpConflict } from '../sock/ports.ts'
+import {
+  SF_KEEPALIVE,
+  SF_RECVERR,
+  TCP_CLOSE,
+  TCP_CLOSE_WAIT,
+  TCP_ESTABLISHED,
+  TCP_FIN_WAIT1,
+  TCP_LISTEN,
+  TCP_SYN_RECV,
+  TCP_SYN_SENT,
+} from '../sock/sock.ts'
+import { POLLERR } from '../sock/wait-queue.ts'
+import type { Stack } from '../stack/stack.ts'
 import type { Clock, Micros } from '../sys/clock.ts'
 import type { Counters } from '../sys/counters.ts'
 import { EMSGSIZE } from '../sys/errno.ts'
 import { HalfSipHash } from '../sys/siphash.ts'
-import * as checksum from '../wire/checksum.ts'
 import { get16, get32 } from '../wire/bytes.ts'
+import * as checksum from '../wire/checksum.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as wire from '../wire/tcp.ts'
 import * as tcpOptions from '../wire/tcp-options.ts'
-import { IPPROTO_TCP, type Transport } from '../ip/transport.ts'
-import { AF_INET } from '../sock/address.ts'
-import { PortTable, tcpConflict } from '../sock/ports.ts'
-import { SF_KEEPALIVE, SF_RECVERR, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, TCP_CLOSE_WAIT, TCP_FIN_WAIT1 } from '../sock/sock.ts'
-import { POLLERR } from '../sock/wait-queue.ts'
-import type { Stack } from '../stack/stack.ts'
 import { Cleaned } from './ack.ts'
 import { CONTROLLERS, findController } from './congestion.ts'
 import { ConnectionTable } from './connection-table.ts'
@@ -26,18 +38,17 @@ import { abort } from './lifecycle.ts'
 import { cookieArrives, Request, requestInput, synArrives } from './listen.ts'
 import { TcpMetrics } from './metrics.ts'
 import { syncMss } from './mss.ts'
-import { sumPacket } from '../buf/checksum.ts'
-import { retransmitUncongested } from './recovery.ts'
 import { markLost } from './rack.ts'
+import { retransmitUncongested } from './recovery.ts'
 import { sampleRtt, setRto, updateMinRtt } from './rtt.ts'
 import { SackState } from './sack.ts'
 import { Segment } from './segment.ts'
 import { add, between } from './seq.ts'
-import { Tcb, Tuning } from './tcb.ts'
 import { TcpOptions } from './sockopt.ts'
-import { keepIdle, startKeep, stopKeep } from './timer.ts'
+import { Tcb, Tuning } from './tcb.ts'
 import { timerFired } from './timeouts.ts'
-import { TimeWait, TimeWaitList, timeWaitInput, TW_SYN } from './timewait.ts'
+import { keepIdle, startKeep, stopKeep } from './timer.ts'
+import { TimeWait, TimeWaitList, TW_SYN, timeWaitInput } from './timewait.ts'
 import { sendDetached } from './transmit.ts'
 import { TxSegmentPool } from './tx-segment.ts'
 import { TcpUser } from './user.ts'
@@ -311,9 +322,18 @@ export class Tcp implements Transport {
     this.counters.TcpOutRsts++
     const hasAck = (g.flags & wire.ACK) !== 0
     sendDetached(this, {
-      local: g.local, remote: g.remote, localPort: g.localPort, remotePort: g.remotePort,
-      seq: hasAck ? g.ack : 0, ack: hasAck ? 0 : g.endSeq, flags: hasAck ? wire.RST : wire.RST | wire.ACK,
-      window: 0, hasTs: false, tsVal: 0, tsEcr: 0, tos: 0,
+      local: g.local,
+      remote: g.remote,
+      localPort: g.localPort,
+      remotePort: g.remotePort,
+      seq: hasAck ? g.ack : 0,
+      ack: hasAck ? 0 : g.endSeq,
+      flags: hasAck ? wire.RST : wire.RST | wire.ACK,
+      window: 0,
+      hasTs: false,
+      tsVal: 0,
+      tsEcr: 0,
+      tos: 0,
     })
   }
 
@@ -361,7 +381,7 @@ export class Tcp implements Transport {
       return
     }
     if (errno === 0) return
-    if ((c.state === TCP_SYN_SENT || c.state === TCP_SYN_RECV) && !(early !== null && early.isAccepted)) {
+    if ((c.state === TCP_SYN_SENT || c.state === TCP_SYN_RECV) && !early?.isAccepted) {
       this.counters.TcpAttemptFails++
       abort(c, errno)
       return
@@ -388,5 +408,3 @@ export class Tcp implements Transport {
     if (t.lostOut > 0) retransmitUncongested(t)
   }
 }
-
-

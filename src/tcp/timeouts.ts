@@ -1,9 +1,16 @@
 /** What happens when a timer fires: timeouts, RFC 9293 §3.10.8 and Linux tcp_timer.c. */
+
+import {
+  SF_DEAD,
+  SF_KEEPALIVE,
+  TCP_CLOSE,
+  TCP_FIN_WAIT2,
+  TCP_LISTEN,
+  TCP_SYN_RECV,
+  TCP_SYN_SENT,
+} from '../sock/sock.ts'
 import type { Micros } from '../sys/clock.ts'
 import { PSH } from '../wire/tcp.ts'
-import {
-  SF_DEAD, SF_KEEPALIVE, TCP_CLOSE, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
-} from '../sock/sock.ts'
 import { delackFired } from './delack.ts'
 import { finTimeout } from './input.ts'
 import { connectionDone, writeError } from './lifecycle.ts'
@@ -15,8 +22,19 @@ import { INITIAL_RTO } from './rtt.ts'
 import { add, before, diff } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 import {
-  armRexmt, keepIdle, keepInterval, keepProbes, PENDING_NONE, PENDING_PROBE, PENDING_REO, PENDING_RTO, PENDING_TLP, probeDelay, startKeep,
-  TIMER_DELACK, TIMER_REXMT,
+  armRexmt,
+  keepIdle,
+  keepInterval,
+  keepProbes,
+  PENDING_NONE,
+  PENDING_PROBE,
+  PENDING_REO,
+  PENDING_RTO,
+  PENDING_TLP,
+  probeDelay,
+  startKeep,
+  TIMER_DELACK,
+  TIMER_REXMT,
 } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
 import { sendActiveReset, sendProbe } from './transmit.ts'
@@ -39,7 +57,8 @@ function rexmtFired(t: Tcb): void {
   if (t.state === TCP_CLOSE || t.state === TCP_LISTEN) return
   const purpose = t.pendingTimer
   const trace = t.stack.trace
-  if (trace.tcpTimer !== null) trace.tcpTimer(t, ['none', 'rto', 'tlp', 'reo', 'probe'][purpose] as string, t.stack.name)
+  if (trace.tcpTimer !== null)
+    trace.tcpTimer(t, ['none', 'rto', 'tlp', 'reo', 'probe'][purpose] as string, t.stack.name)
   if (purpose === PENDING_REO) rackTimeout(t)
   else if (purpose === PENDING_TLP) sendLossProbe(t)
   else {
@@ -62,7 +81,8 @@ function timedOut(t: Tcb, retries: number, limitMs: number): boolean {
   if (t.retransmits === 0) return false
   const head = t.txHead
   if (head === null) return false
-  const start = t.recovery !== null && t.recovery.retransStamp !== 0 ? t.recovery.retransStamp : Math.floor(head.txTime / 1000)
+  const start =
+    t.recovery !== null && t.recovery.retransStamp !== 0 ? t.recovery.retransStamp : Math.floor(head.txTime / 1000)
   const base = t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV ? INITIAL_RTO : t.stack.sysctl.tcp_rto_min_us
   const limit = limitMs > 0 ? limitMs * 1000 : modelTimeout(t, retries, base)
   return ((t.tcp.nowMs() - start) | 0) * 1000 >= limit
@@ -259,7 +279,8 @@ function keepFired(t: Tcb): void {
     startKeep(t, keepIdle(t) - quiet)
     return
   }
-  const tooLong = t.tuning.userTimeout > 0 ? quiet >= t.tuning.userTimeout * 1000 && t.probesOut > 0 : t.probesOut >= keepProbes(t)
+  const tooLong =
+    t.tuning.userTimeout > 0 ? quiet >= t.tuning.userTimeout * 1000 && t.probesOut > 0 : t.probesOut >= keepProbes(t)
   if (tooLong) {
     sendActiveReset(t)
     writeError(t)

@@ -99,8 +99,9 @@ export function stopKeep(t: Tcb): void {
   if (t.keepTimer !== null) t.stack.clock.stop(t.keepTimer)
 }
 
-export const keepIdle = (t: Tcb): Micros => (t.tuning.keepIdle > 0 ? t.tuning.keepIdle : t.stack.sysctl.tcp_keepalive_time) * 1000000
+export const keepIdle = (t: Tcb): Micros =>
+  (t.tuning.keepIdle > 0 ? t.tuning.keepIdle : t.stack.sysctl.tcp_keepalive_time) * 1000000
 export const keepInterval = (t: Tcb): Micros =>
   (t.tuning.keepInterval > 0 ? t.tuning.keepInterval : t.stack.sysctl.tcp_keepalive_intvl) * 1000000
-export const keepProbes = (t: Tcb): number => (t.tuning.keepCount > 0 ? t.tuning.keepCount : t.stack.sysctl.tcp_keepalive_probes)
-
+export const keepProbes = (t: Tcb): number =>
+  t.tuning.keepCount > 0 ? t.tuning.keepCount : t.stack.sysctl.tcp_keepalive_probes

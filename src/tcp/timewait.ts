@@ -2,11 +2,12 @@
  * TIME-WAIT (RFC 9293 §3.3.2, §3.6.1): what must be remembered of a connection after its end, in a record far smaller than
  * a control block; and FIN-WAIT-2 without an owner, kept the same way (Linux inet_timewait_sock, tcp_minisocks.c).
  */
-import { type Clock, type Micros, Timer } from '../sys/clock.ts'
+
 import type { Packet } from '../buf/packet.ts'
-import { ACK, RST, SYN } from '../wire/tcp.ts'
-import { TCP_CLOSE, TCP_FIN_WAIT2, TCP_TIME_WAIT } from '../sock/sock.ts'
 import type { PortBucket, PortUser } from '../sock/ports.ts'
+import { TCP_CLOSE, TCP_FIN_WAIT2, TCP_TIME_WAIT } from '../sock/sock.ts'
+import { type Clock, type Micros, Timer } from '../sys/clock.ts'
+import { ACK, RST, SYN } from '../wire/tcp.ts'
 import { isAnswerLimited, isEmptyOrSyn } from './challenge.ts'
 import { connectionDone } from './lifecycle.ts'
 import type { Segment } from './segment.ts'
@@ -174,14 +175,27 @@ export const TW_SYN = 1
 function reply(tw: TimeWait, flags: number): void {
   const tcp = tw.tcp
   sendDetached(tcp, {
-    local: tw.localAddress, remote: tw.remoteAddress, localPort: tw.localPort, remotePort: tw.remotePort,
-    seq: tw.sndNxt, ack: tw.rcvNxt, flags, window: tw.rcvWnd >> tw.rcvWscale, hasTs: tw.hasTs,
-    tsVal: (tcp.nowMs() + tw.tsOffset) | 0, tsEcr: tw.tsRecent, tos: tw.tos,
+    local: tw.localAddress,
+    remote: tw.remoteAddress,
+    localPort: tw.localPort,
+    remotePort: tw.remotePort,
+    seq: tw.sndNxt,
+    ack: tw.rcvNxt,
+    flags,
+    window: tw.rcvWnd >> tw.rcvWscale,
+    hasTs: tw.hasTs,
+    tsVal: (tcp.nowMs() + tw.tsOffset) | 0,
+    tsEcr: tw.tsRecent,
+    tos: tw.tos,
   })
 }
 
 /** Answers an old segment with the present state, but not so often that two hosts could loop (LINUX-TCP 31). */
-function answer(tw: TimeWait, g: Segment, skipped: 'TcpExtTCPACKSkippedTimeWait' | 'TcpExtTCPACKSkippedFinWait2'): void {
+function answer(
+  tw: TimeWait,
+  g: Segment,
+  skipped: 'TcpExtTCPACKSkippedTimeWait' | 'TcpExtTCPACKSkippedFinWait2',
+): void {
   if (isEmptyOrSyn(g) && isAnswerLimited(tw, tw.tcp)) tw.tcp.counters[skipped]++
   else reply(tw, ACK)
 }
@@ -191,7 +205,8 @@ export function timeWaitInput(tw: TimeWait, g: Segment, _packet: Packet): number
   const tcp = tw.tcp
   const parsed = tcp.parsed
   const tsOk = tw.hasTs && g.hasTs
-  const pawsReject = tsOk && ((parsed.tsVal - tw.tsRecent) | 0) < 0 && ((tcp.nowMs() - tw.tsRecentStamp) | 0) < 24 * 86400000
+  const pawsReject =
+    tsOk && ((parsed.tsVal - tw.tsRecent) | 0) < 0 && ((tcp.nowMs() - tw.tsRecentStamp) | 0) < 24 * 86400000
   if (tw.substate === TCP_FIN_WAIT2) return finWait2Input(tw, g, pawsReject)
   // RFC 9293 §3.10.7.4: an acceptable segment here is a retransmitted FIN's ACK or a bare old one.
   if (!pawsReject && g.seq === tw.rcvNxt && (g.seq === g.endSeq || (g.flags & RST) !== 0)) {
@@ -230,7 +245,8 @@ function remember(tw: TimeWait, g: Segment): void {
 function finWait2Input(tw: TimeWait, g: Segment, pawsReject: boolean): number {
   const tcp = tw.tcp
   const edge = add(tw.rcvNxt, tw.rcvWnd)
-  const inWindow = g.seq === tw.rcvNxt || (before(g.seq, edge) && after(g.endSeq, tw.rcvNxt)) || (g.seq === edge && g.seq === g.endSeq)
+  const inWindow =
+    g.seq === tw.rcvNxt || (before(g.seq, edge) && after(g.endSeq, tw.rcvNxt)) || (g.seq === edge && g.seq === g.endSeq)
   if (pawsReject || !inWindow) {
     if ((g.flags & RST) === 0) answer(tw, g, 'TcpExtTCPACKSkippedFinWait2')
     return TW_DONE

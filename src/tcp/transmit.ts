@@ -3,19 +3,19 @@
  * (Linux tcp_transmit_skb and its callers for bare ACKs and RSTs).
  */
 import { CSUM_PARTIAL, type Packet } from '../buf/packet.ts'
-import { EHOSTUNREACH, ENETUNREACH, ENOBUFS } from '../sys/errno.ts'
-import { put16 } from '../wire/bytes.ts'
-import * as checksum from '../wire/checksum.ts'
-import * as tcpOptions from '../wire/tcp-options.ts'
-import * as wire from '../wire/tcp.ts'
 import type { Dst } from '../ip/dst.ts'
 import { IPPROTO_TCP } from '../ip/transport.ts'
 import { TCP_CLOSE, TCP_LISTEN, TCP_SYN_SENT } from '../sock/sock.ts'
+import { EHOSTUNREACH, ENETUNREACH, ENOBUFS } from '../sys/errno.ts'
+import { put16 } from '../wire/bytes.ts'
+import * as checksum from '../wire/checksum.ts'
+import * as wire from '../wire/tcp.ts'
+import * as tcpOptions from '../wire/tcp-options.ts'
 import { enterCwr } from './cwr.ts'
 import { advertisedMss } from './mss.ts'
 import { ackSent, dataSent } from './quick-ack.ts'
-import { OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { after, before, diff } from './seq.ts'
+import { OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 import { EVER_RETRANS, type TxSegment } from './tx-segment.ts'
 import { initialWindow, selectWindow } from './window.ts'
@@ -26,7 +26,7 @@ const COPY_BELOW = 200
 /** Makes sure the connection knows where to send; false (with the error pending) if there is no route. */
 export function ensureRoute(t: Tcb): boolean {
   const old = t.dst
-  if (old !== null && old.isValid()) return true
+  if (old?.isValid()) return true
   const dst = t.stack.ipv4.route(t.remoteAddress, t.localAddress, t.boundInterface)
   if (typeof dst === 'number') {
     t.softError = dst === -ENETUNREACH ? ENETUNREACH : EHOSTUNREACH
@@ -188,11 +188,25 @@ export function transmitSyn(t: Tcb, segment: TxSegment, data: TxSegment | null):
   const at = packet.push(wire.HDR_LEN + size)
   t.rcv.advMss = advertisedMss(t, t.dst)
   if (t.rcv.windowClamp === 0) initialWindow(t, t.rcv.advMss, wscale)
-  wire.emit(packet.bytes, at, t.localPort, t.remotePort, segment.seq, isAck ? t.rcv.nxt : 0,
-    wire.HDR_LEN + size, segment.flags, Math.min(65535, t.rcv.wnd))
+  wire.emit(
+    packet.bytes,
+    at,
+    t.localPort,
+    t.remotePort,
+    segment.seq,
+    isAck ? t.rcv.nxt : 0,
+    wire.HDR_LEN + size,
+    segment.flags,
+    Math.min(65535, t.rcv.wnd),
+  )
   putSynOptions(packet.bytes, at + wire.HDR_LEN, {
-    mss: t.rcv.advMss, timestamps, sack, wscale: wscale ? t.rcv.wscale : -1,
-    tsVal: (t.tcp.nowMs() + t.tsOffset) | 0, tsEcr: isAck ? t.tsRecent : 0, cookie,
+    mss: t.rcv.advMss,
+    timestamps,
+    sack,
+    wscale: wscale ? t.rcv.wscale : -1,
+    tsVal: (t.tcp.nowMs() + t.tsOffset) | 0,
+    tsEcr: isAck ? t.tsRecent : 0,
+    cookie,
   })
   segment.txTime = Math.max(t.tcp.now, 1)
   if (isAck) t.rcv.wup = t.rcv.nxt
@@ -327,7 +341,12 @@ export function sendDetached(tcp: Tcp, s: DetachedSegment): void {
 
 /** Checksum state and IP for a segment that is complete but for them. */
 export function sendRaw(
-  tcp: Tcp, packet: Packet, at: number, local: number, remote: number, tos: number,
+  tcp: Tcp,
+  packet: Packet,
+  at: number,
+  local: number,
+  remote: number,
+  tos: number,
   dst: Dst,
 ): void {
   packet.l4 = at
@@ -340,4 +359,3 @@ export function sendRaw(
   tcp.stack.counters.TcpOutSegs++
   tcp.stack.ipv4.output(packet, dst, local, remote, IPPROTO_TCP, tcp.stack.sysctl.ip_default_ttl, tos, true)
 }
-

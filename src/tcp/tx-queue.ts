@@ -2,10 +2,11 @@
  * The transmit queue of a connection: sent segments from `txHead`, unsent ones from `sendHead`; and beside it the list
  * of sent segments in the order of their last transmission (Linux's rtx queue, write queue and tsorted_sent_queue).
  */
+
+import { FIN, PSH, SYN } from '../wire/tcp.ts'
 import { add, before, diff } from './seq.ts'
 import { CHRONO_BUSY, startChrono } from './stats.ts'
 import type { Tcb } from './tcb.ts'
-import { FIN, PSH, SYN } from '../wire/tcp.ts'
 import { LOST, RETRANS, SACKED, type TxSegment } from './tx-segment.ts'
 
 /** Segments counted out of the network's hands: SACKed or marked lost. */

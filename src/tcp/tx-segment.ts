@@ -2,7 +2,7 @@
  * One entry of a connection's transmit queue: a run of the byte stream that was or will be sent together, with its
  * retransmission state (Linux's skb on the write and retransmit queues). It may stand for several wire segments.
  */
-import { copy, type Chunk, type Packet } from '../buf/packet.ts'
+import { type Chunk, copy, type Packet } from '../buf/packet.ts'
 import type { Seq } from './seq.ts'
 
 /** Bits of `sacked`: TCPCB_SACKED_ACKED, _SACKED_RETRANS, _LOST, _EVER_RETRANS. */

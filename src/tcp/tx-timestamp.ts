@@ -2,9 +2,10 @@
  * Time stamps of what a program sent, on its error queue (SO_TIMESTAMPING, Documentation/networking/timestamping.rst): when
  * the last byte of a send call entered the device's queue (SCHED), left (SND), and was acknowledged (ACK).
  */
-import { EAGAIN, EINVAL, ENOMSG } from '../sys/errno.ts'
+
 import { type Message, TCP_CLOSE, TCP_LISTEN } from '../sock/sock.ts'
 import { POLLERR } from '../sock/wait-queue.ts'
+import { EAGAIN, EINVAL, ENOMSG } from '../sys/errno.ts'
 import { after, before, diff } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 import type { TxSegment } from './tx-segment.ts'

@@ -3,33 +3,58 @@
  * (tcp.c). All non-blocking: a result, or -errno; -EAGAIN where a blocking caller would sleep.
  */
 import { copy } from '../buf/packet.ts'
-import {
-  EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, ECONNABORTED, ECONNRESET, EINVAL, EISCONN, ENETUNREACH, ENOTCONN, EPIPE,
-} from '../sys/errno.ts'
 import { AF_INET, AF_UNSPEC, type SockAddr } from '../sock/address.ts'
 import { inetBind, inetGetName } from '../sock/inet.ts'
 import {
-  type Message, RCV_SHUTDOWN, SEND_SHUTDOWN, SF_BINDADDR_LOCK, SF_BINDPORT_LOCK, SF_DEAD, SF_LINGER, SHUTDOWN_MASK, type Sock,
-  TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
+  type Message,
+  RCV_SHUTDOWN,
+  SEND_SHUTDOWN,
+  SF_BINDADDR_LOCK,
+  SF_DEAD,
+  SF_LINGER,
+  SHUTDOWN_MASK,
+  type Sock,
+  TCP_CLOSE,
+  TCP_CLOSE_WAIT,
+  TCP_ESTABLISHED,
+  TCP_FIN_WAIT1,
+  TCP_FIN_WAIT2,
+  TCP_LAST_ACK,
+  TCP_LISTEN,
+  TCP_SYN_RECV,
+  TCP_SYN_SENT,
 } from '../sock/sock.ts'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../sock/wait-queue.ts'
+import {
+  EADDRINUSE,
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  EAGAIN,
+  EALREADY,
+  ECONNABORTED,
+  ECONNRESET,
+  EINVAL,
+  EISCONN,
+  ENETUNREACH,
+  ENOTCONN,
+  EPIPE,
+} from '../sys/errno.ts'
 import { PSH } from '../wire/tcp.ts'
-import { OPT_CONNECTING, OPT_FIN_QUEUED, OPT_NOSPACE, OPT_UNACCEPTED, OPT_URG_SEEN, type Tcb } from './tcb.ts'
-import { finTimeout } from './input.ts'
-import { hasRoom, isWritable } from './write-space.ts'
+import { AcceptQueue } from './accept-queue.ts'
 import { restartAfterIdle } from './cwnd.ts'
 import { listenFastOpen } from './fastopen.ts'
-import { beginOpen, sendFastOpen, type SynData } from './fastopen-client.ts'
+import { beginOpen, type SynData, sendFastOpen } from './fastopen-client.ts'
+import { finTimeout } from './input.ts'
 import { initialSequence, timestampOffset } from './isn.ts'
 import { abort, connectionDone, destroy, setState, WAKE_ALL } from './lifecycle.ts'
-import { AcceptQueue } from './accept-queue.ts'
 import { stopListening } from './listen.ts'
 import { currentMss, MAX_BURST, syncMss } from './mss.ts'
 import { NAGLE_CORK, NAGLE_PUSH, nagleMode, pushPending, sendFin, writeXmit } from './output.ts'
-import { releaseQueues } from './receive-queue.ts'
 import { queuedBytes, read } from './read.ts'
 import { URG_VALID } from './receive.ts'
-import { add, after, diff } from './seq.ts'
+import { releaseQueues } from './receive-queue.ts'
+import { add, diff } from './seq.ts'
+import { OPT_CONNECTING, OPT_FIN_QUEUED, OPT_NOSPACE, OPT_UNACCEPTED, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 import { startKeep } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN, TimeWait } from './timewait.ts'
@@ -37,6 +62,7 @@ import { sendActiveReset } from './transmit.ts'
 import { appendSegment } from './tx-queue.ts'
 import { markStamp } from './tx-timestamp.ts'
 import { receiveWindow } from './window.ts'
+import { hasRoom, isWritable } from './write-space.ts'
 
 const MSG_OOB = 1
 const MSG_EOR = 0x80
@@ -135,7 +161,8 @@ export class TcpUser {
     }
     const ports = (t.localPort << 16) | t.remotePort
     const snd = t.snd
-    if (snd.writeSeq === 0 || snd.iss === 0) snd.iss = initialSequence(tcp.hash, tcp.now, t.localAddress, t.remoteAddress, ports)
+    if (snd.writeSeq === 0 || snd.iss === 0)
+      snd.iss = initialSequence(tcp.hash, tcp.now, t.localAddress, t.remoteAddress, ports)
     t.tsOffset = timestampOffset(tcp.hash, t.localAddress, t.remoteAddress)
     snd.una = snd.nxt = snd.writeSeq = snd.up = snd.sml = snd.iss
     t.rcv.nxt = t.rcv.wup = t.rcv.copiedSeq = 0
@@ -370,7 +397,8 @@ export class TcpUser {
     if (t.state === TCP_SYN_SENT && t.fastOpen?.isDeferred === true) mask |= POLLOUT | POLLWRNORM
     else if (t.state !== TCP_SYN_SENT && (t.state !== TCP_SYN_RECV || isEarlyChild(t))) {
       const queued = t.rcvHead === null ? 0 : diff(t.rcv.nxt, t.rcv.copiedSeq)
-      if (queued > 0 && (queued >= t.rcvLowat || t.rmemAlloc >= t.rcvbuf || receiveWindow(t) <= t.rcv.mss)) mask |= POLLIN | POLLRDNORM
+      if (queued > 0 && (queued >= t.rcvLowat || t.rmemAlloc >= t.rcvbuf || receiveWindow(t) <= t.rcv.mss))
+        mask |= POLLIN | POLLRDNORM
       if ((t.shutdownMask & SEND_SHUTDOWN) === 0) {
         if (isWritable(t)) mask |= POLLOUT | POLLWRNORM
         else t.opt |= OPT_NOSPACE
@@ -413,7 +441,11 @@ function segmentGoal(t: Tcb, mss: number): number {
 
 /** A RST is owed when these states end without a close (tcp_need_reset). */
 const needsReset = (state: number): boolean =>
-  state === TCP_ESTABLISHED || state === TCP_CLOSE_WAIT || state === TCP_FIN_WAIT1 || state === TCP_FIN_WAIT2 || state === TCP_SYN_RECV
+  state === TCP_ESTABLISHED ||
+  state === TCP_CLOSE_WAIT ||
+  state === TCP_FIN_WAIT1 ||
+  state === TCP_FIN_WAIT2 ||
+  state === TCP_SYN_RECV
 
 /** The state a close leads to; true if a FIN must be sent (tcp_close_state). */
 function closeState(t: Tcb): boolean {

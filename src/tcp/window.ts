@@ -42,7 +42,7 @@ export const fullSpace = (t: Tcb): number => windowFromSpace(t, t.rcvbuf)
 /** What the peer may still send by our last advertisement (tcp_receive_window). */
 export function receiveWindow(t: Tcb): number {
   const window = diff((t.rcv.wup + t.rcv.wnd) | 0, t.rcv.nxt)
-  return window < 0 ? 0 : window
+  return Math.max(window, 0)
 }
 
 /** Window and scale of a SYN or SYN-ACK (tcp_select_initial_window); writes rcv.wnd, rcv.wscale and the clamp. */

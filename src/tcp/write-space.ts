@@ -26,7 +26,8 @@ export function newSpace(t: Tcb): void {
 }
 
 /** TCP_NOTSENT_LOWAT, or the host's. */
-const notsentLowat = (t: Tcb): number => (t.tuning.notsentLowat > 0 ? t.tuning.notsentLowat : t.stack.sysctl.tcp_notsent_lowat)
+const notsentLowat = (t: Tcb): number =>
+  t.tuning.notsentLowat > 0 ? t.tuning.notsentLowat : t.stack.sysctl.tcp_notsent_lowat
 
 /** May a writer put another segment into the queue (sk_stream_memory_free)? */
 export const hasRoom = (t: Tcb): boolean => t.wmemQueued < t.sndbuf && diff(t.snd.writeSeq, t.snd.nxt) < notsentLowat(t)

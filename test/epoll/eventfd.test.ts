@@ -1,8 +1,8 @@
 /** eventfd(2) and timerfd_create(2): sleeping readers and writers, expirations. Limits and errors: `kernel.test.ts`. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { EpollEvent } from '../../src/socket/epoll.ts'
 import * as c from '../../src/socket/constants.ts'
+import type { EpollEvent } from '../../src/socket/epoll.ts'
 import { DEFAULT_EPOCH } from '../../src/sys/virtual-clock.ts'
 import { lone, outcome, runAll } from '../host/net.ts'
 
@@ -21,7 +21,10 @@ test('eventfd: reading 0 sleeps until somebody adds; the sum is read at once (ev
       p.eventfd_write(v, 4)
       assert.equal(await pending, 7n)
       p.fcntl(v, c.F_SETFL, c.O_NONBLOCK)
-      assert.equal(outcome(() => p.eventfd_read(v)), 'EAGAIN')
+      assert.equal(
+        outcome(() => p.eventfd_read(v)),
+        'EAGAIN',
+      )
     },
   ])
 })
@@ -80,7 +83,10 @@ test('timerfd: one shot is read once, at its time; gettime tells what is left (t
       assert.equal(clock.now(), 1.5e6)
       assert.deepEqual(p.timerfd_gettime(t), { value: NEVER, interval: NEVER })
       p.fcntl(t, c.F_SETFL, c.O_NONBLOCK)
-      assert.equal(outcome(() => p.eventfd_read(t)), 'EAGAIN')
+      assert.equal(
+        outcome(() => p.eventfd_read(t)),
+        'EAGAIN',
+      )
     },
   ])
   assert.equal(clock.timerCount, 0)
@@ -122,7 +128,10 @@ test('timerfd: absolute times are of its own clock (TFD_TIMER_ABSTIME)', async (
       const m = p.timerfd_create(c.CLOCK_MONOTONIC)
       p.timerfd_settime(m, c.TFD_TIMER_ABSTIME, { value: ms(500), interval: ms(1000) })
       assert.equal(p.eventfd_read(m), 3n)
-      assert.equal(outcome(() => p.clock_gettime(99)), 'EINVAL')
+      assert.equal(
+        outcome(() => p.clock_gettime(99)),
+        'EINVAL',
+      )
     },
   ])
 })
@@ -153,5 +162,8 @@ test('timerfd: alarm clocks need a privilege, and closing stops the timer (timer
   p.close(t)
   assert.equal(clock.timerCount, 0)
   p.seteuid(1000)
-  assert.equal(outcome(() => p.timerfd_create(c.CLOCK_BOOTTIME_ALARM)), 'EPERM')
+  assert.equal(
+    outcome(() => p.timerfd_create(c.CLOCK_BOOTTIME_ALARM)),
+    'EPERM',
+  )
 })

@@ -1,10 +1,10 @@
 /** Scripts of readiness calls, run on a host of ours; `kernel.py` runs the same on Linux. */
 import type { Process } from '../../src/host/process.ts'
 import { FdSet } from '../../src/host/select.ts'
-import type { EpollEvent } from '../../src/socket/epoll.ts'
 import * as c from '../../src/socket/constants.ts'
-import type { VirtualClock } from '../../src/sys/virtual-clock.ts'
+import type { EpollEvent } from '../../src/socket/epoll.ts'
 import { SystemError } from '../../src/sys/errno.ts'
+import type { VirtualClock } from '../../src/sys/virtual-clock.ts'
 import { lone } from '../host/net.ts'
 
 export type Step = readonly [op: string, ...args: unknown[]]

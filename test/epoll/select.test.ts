@@ -42,13 +42,31 @@ test('descriptors from nfds on are neither looked at nor left in the answer (sel
 test('errors: a bad descriptor, a negative count, a bad time; the sets stay as they are (select(2))', () => {
   const { process: p } = lone()
   const set = new FdSet([500])
-  assert.equal(outcome(() => p.select(1024, set, null, null)), 'EBADF')
+  assert.equal(
+    outcome(() => p.select(1024, set, null, null)),
+    'EBADF',
+  )
   assert.deepEqual([...set], [500])
-  assert.equal(outcome(() => p.select(-1, null, null, null)), 'EINVAL')
-  assert.equal(outcome(() => p.select(0, null, null, null, { sec: -1, usec: 0 })), 'EINVAL')
-  assert.equal(outcome(() => p.select(0, null, null, null, { sec: 0, usec: -1 })), 'EINVAL')
-  assert.equal(outcome(() => p.pselect(0, null, null, null, { sec: 0, nsec: 1e9 })), 'EINVAL')
-  assert.equal(outcome(() => p.ppoll([], { sec: 0, nsec: -1 })), 'EINVAL')
+  assert.equal(
+    outcome(() => p.select(-1, null, null, null)),
+    'EINVAL',
+  )
+  assert.equal(
+    outcome(() => p.select(0, null, null, null, { sec: -1, usec: 0 })),
+    'EINVAL',
+  )
+  assert.equal(
+    outcome(() => p.select(0, null, null, null, { sec: 0, usec: -1 })),
+    'EINVAL',
+  )
+  assert.equal(
+    outcome(() => p.pselect(0, null, null, null, { sec: 0, nsec: 1e9 })),
+    'EINVAL',
+  )
+  assert.equal(
+    outcome(() => p.ppoll([], { sec: 0, nsec: -1 })),
+    'EINVAL',
+  )
 })
 
 test('select sleeps until one is ready and leaves in the timeout what is left of it, as Linux does (select(2))', async () => {
@@ -109,7 +127,10 @@ test('a descriptor closed while select sleeps counts as ready in every set it wa
       const pending = p.select(t + 1, ...sets, { sec: 1, usec: 0 })
       p.close(t)
       assert.equal(await pending, 2)
-      assert.deepEqual(sets.map((s) => [...s]), [[t], [], [t]])
+      assert.deepEqual(
+        sets.map((s) => [...s]),
+        [[t], [], [t]],
+      )
     },
   ])
 })

@@ -3,9 +3,8 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { Host } from '../../src/host/host.ts'
 import type { Process } from '../../src/host/process.ts'
-import type { EpollEvent } from '../../src/socket/epoll.ts'
-import { EpollFile } from '../../src/socket/epoll.ts'
 import * as c from '../../src/socket/constants.ts'
+import type { EpollEvent, EpollFile } from '../../src/socket/epoll.ts'
 import { awaited, B, bytes, lone, net, outcome, runAll } from '../host/net.ts'
 
 const { EPOLLET, EPOLLEXCLUSIVE, EPOLLIN, EPOLLONESHOT } = c
@@ -79,7 +78,10 @@ test('the limit is in milliseconds, that of epoll_pwait2 as fine as the clock; t
       assert.equal(await p.epoll_pwait2(ep, events, 1, { sec: 0, nsec: 6_500 }, null), 0)
       assert.equal(clock.now(), 251_007)
       assert.equal(p.epoll_pwait2(ep, events, 1, { sec: 0, nsec: 0 }), 0)
-      assert.equal(outcome(() => p.epoll_pwait2(ep, events, 1, { sec: 0, nsec: 1e9 })), 'EINVAL')
+      assert.equal(
+        outcome(() => p.epoll_pwait2(ep, events, 1, { sec: 0, nsec: 1e9 })),
+        'EINVAL',
+      )
     },
   ])
   assert.equal(clock.timerCount, 0)
@@ -144,11 +146,17 @@ test('one event wakes one of many that sleep on the same set; what is left goes 
   const calls = [0, 1, 2].map(() => follow(p.epoll_wait(ep, [], 1)))
   p.eventfd_write(v, 1)
   await clock.runFor(10)
-  assert.deepEqual(calls.map((s) => s.value), [1, null, null])
+  assert.deepEqual(
+    calls.map((s) => s.value),
+    [1, null, null],
+  )
   p.eventfd_write(v, 1)
   p.eventfd_write(w, 1)
   await clock.runFor(10)
-  assert.deepEqual(calls.map((s) => s.value), [1, 1, 1])
+  assert.deepEqual(
+    calls.map((s) => s.value),
+    [1, 1, 1],
+  )
 })
 
 test('level triggered, an event that stays wakes all sleepers of a set one after the other (epoll(7))', async () => {
@@ -158,11 +166,17 @@ test('level triggered, an event that stays wakes all sleepers of a set one after
   const calls = [0, 1, 2].map(() => follow(p.epoll_wait(ep, [], 1)))
   p.eventfd_write(v, 1)
   await clock.runFor(10)
-  assert.deepEqual(calls.map((s) => s.value), [1, 1, 1])
+  assert.deepEqual(
+    calls.map((s) => s.value),
+    [1, 1, 1],
+  )
 })
 
 test('a listener in the sets of many processes: all are woken, with EPOLLEXCLUSIVE one (epoll_ctl(2))', async () => {
-  for (const [flag, woken] of [[0, [1, 1, 1, 1]], [EPOLLEXCLUSIVE, [1, null, null, null]]] as const) {
+  for (const [flag, woken] of [
+    [0, [1, 1, 1, 1]],
+    [EPOLLEXCLUSIVE, [1, null, null, null]],
+  ] as const) {
     const { clock, host, process: parent } = lone()
     const l = parent.socket(c.AF_INET, c.SOCK_STREAM | c.SOCK_NONBLOCK)
     parent.bind(l, { address: '127.0.0.1', port: 80 })
@@ -175,7 +189,10 @@ test('a listener in the sets of many processes: all are woken, with EPOLLEXCLUSI
     client.fcntl(client.socket(c.AF_INET, c.SOCK_STREAM), c.F_SETFL, c.O_NONBLOCK)
     outcome(() => client.connect(3, { address: '127.0.0.1', port: 80 }))
     await clock.runFor(1000)
-    assert.deepEqual(calls.map((s) => s.value), woken)
+    assert.deepEqual(
+      calls.map((s) => s.value),
+      woken,
+    )
   }
 })
 
@@ -321,7 +338,10 @@ test('one chain of sets five deep carries an event to who sleeps at its end; a s
   const v = p.eventfd(0)
   let ep = watching(p, v, EPOLLIN)
   for (let i = 0; i < 4; i++) ep = watching(p, ep, EPOLLIN)
-  assert.equal(outcome(() => watching(p, ep, EPOLLIN)), 'ELOOP')
+  assert.equal(
+    outcome(() => watching(p, ep, EPOLLIN)),
+    'ELOOP',
+  )
   const call = follow(p.epoll_wait(ep, [], 1))
   p.eventfd_write(v, 1)
   await clock.runFor(10)
@@ -335,9 +355,18 @@ test('a file without readiness cannot be watched: EPERM (epoll_ctl(2))', () => {
   const ep = p.epoll_create1()
   const fd = p.eventfd(0)
   Object.defineProperty(p.files.get(fd), 'canPoll', { value: false })
-  assert.equal(outcome(() => p.epoll_ctl(ep, ADD, fd, { events: EPOLLIN })), 'EPERM')
-  assert.equal(outcome(() => p.epoll_create(0)), 'EINVAL')
-  assert.equal(outcome(() => p.read(ep, new Uint8Array(8))), 'EINVAL')
+  assert.equal(
+    outcome(() => p.epoll_ctl(ep, ADD, fd, { events: EPOLLIN })),
+    'EPERM',
+  )
+  assert.equal(
+    outcome(() => p.epoll_create(0)),
+    'EINVAL',
+  )
+  assert.equal(
+    outcome(() => p.read(ep, new Uint8Array(8))),
+    'EINVAL',
+  )
 })
 
 test('wait queues: those that share first, then exclusive ones until one takes it (__wake_up_common)', () => {

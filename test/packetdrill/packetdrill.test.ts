@@ -7,11 +7,13 @@ import { fileURLToPath } from 'node:url'
 import { type Report, runScript } from '../../src/packetdrill/index.ts'
 
 const OWN = join(dirname(fileURLToPath(import.meta.url)), 'scripts')
-const GIVEN = process.env['PACKETDRILL_SCRIPTS'] ?? join(OWN, '../../../../shared/packetdrill/given')
+const GIVEN = process.env.PACKETDRILL_SCRIPTS ?? join(OWN, '../../../../shared/packetdrill/given')
 
 function scriptsBelow(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true })
-    .flatMap((e) => (e.isDirectory() ? scriptsBelow(join(folder, e.name)) : e.name.endsWith('.pkt') ? [join(folder, e.name)] : []))
+    .flatMap((e) =>
+      e.isDirectory() ? scriptsBelow(join(folder, e.name)) : e.name.endsWith('.pkt') ? [join(folder, e.name)] : [],
+    )
     .sort()
 }
 
@@ -31,7 +33,9 @@ for (const path of scriptsBelow(OWN)) {
   })
 }
 
-test('the scripts of google and the kernel pass on our stack (issue 4, item 6)', { skip: existsSync(GIVEN) ? false : 'not at hand' }, () => {
+test('the scripts of google and the kernel pass on our stack (issue 4, item 6)', {
+  skip: existsSync(GIVEN) ? false : 'not at hand',
+}, () => {
   for (const path of scriptsBelow(GIVEN)) {
     const report = runScript(path, readFileSync(path, 'latin1'), 'ipv4', false)
     assert.notEqual(report.status, 'not ok', `${path}: ${explain(report)}`)

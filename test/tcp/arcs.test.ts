@@ -25,19 +25,26 @@ function open(c: Peer, host: Host): void {
   c.sendSyn({ flags: 'S.', ack: 1 })
 }
 
-tcp('Arcs: active open and active close: SYN-SENT, ESTABLISHED, FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT, CLOSED (RFC 9293 figure 5)', () => {
-  const arcs = walk((c, host) => {
-    open(c, host)
-    c.close()
-    c.send({ ack: 2 })
-    c.send({ flags: 'F.' })
-    c.advance(60000)
-  })
-  assert.deepEqual(arcs, [
-    'CLOSED > SYN-SENT', 'SYN-SENT > ESTABLISHED', 'ESTABLISHED > FIN-WAIT-1', 'FIN-WAIT-1 > FIN-WAIT-2', 'FIN-WAIT-2 > TIME-WAIT',
-    'TIME-WAIT > CLOSED',
-  ])
-})
+tcp(
+  'Arcs: active open and active close: SYN-SENT, ESTABLISHED, FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT, CLOSED (RFC 9293 figure 5)',
+  () => {
+    const arcs = walk((c, host) => {
+      open(c, host)
+      c.close()
+      c.send({ ack: 2 })
+      c.send({ flags: 'F.' })
+      c.advance(60000)
+    })
+    assert.deepEqual(arcs, [
+      'CLOSED > SYN-SENT',
+      'SYN-SENT > ESTABLISHED',
+      'ESTABLISHED > FIN-WAIT-1',
+      'FIN-WAIT-1 > FIN-WAIT-2',
+      'FIN-WAIT-2 > TIME-WAIT',
+      'TIME-WAIT > CLOSED',
+    ])
+  },
+)
 
 tcp('Arcs: with an owner the same arcs are seen once each (RFC 9293 figure 5)', () => {
   const arcs = walk((c, host) => {
@@ -48,24 +55,37 @@ tcp('Arcs: with an owner the same arcs are seen once each (RFC 9293 figure 5)', 
     c.close()
     c.advance(60000)
   })
-  assert.deepEqual(arcs.slice(2), ['ESTABLISHED > FIN-WAIT-1', 'FIN-WAIT-1 > FIN-WAIT-2', 'FIN-WAIT-2 > TIME-WAIT', 'TIME-WAIT > CLOSED'])
-})
-
-tcp('Arcs: passive open and passive close: SYN-RECEIVED, ESTABLISHED, CLOSE-WAIT, LAST-ACK, CLOSED (RFC 9293 figure 5)', () => {
-  const arcs = walk((c, host) => {
-    const listener = host.listen()
-    c.sendSyn()
-    c.send({ seq: 1, ack: 1 })
-    c.acceptFrom(listener)
-    listener.close()
-    c.send({ flags: 'F.' })
-    c.close()
-    c.send({ ack: 2 })
-  })
-  assert.deepEqual(arcs, [
-    'CLOSED > LISTEN', 'SYN-RECEIVED > ESTABLISHED', 'LISTEN > CLOSED', 'ESTABLISHED > CLOSE-WAIT', 'CLOSE-WAIT > LAST-ACK', 'LAST-ACK > CLOSED',
+  assert.deepEqual(arcs.slice(2), [
+    'ESTABLISHED > FIN-WAIT-1',
+    'FIN-WAIT-1 > FIN-WAIT-2',
+    'FIN-WAIT-2 > TIME-WAIT',
+    'TIME-WAIT > CLOSED',
   ])
 })
+
+tcp(
+  'Arcs: passive open and passive close: SYN-RECEIVED, ESTABLISHED, CLOSE-WAIT, LAST-ACK, CLOSED (RFC 9293 figure 5)',
+  () => {
+    const arcs = walk((c, host) => {
+      const listener = host.listen()
+      c.sendSyn()
+      c.send({ seq: 1, ack: 1 })
+      c.acceptFrom(listener)
+      listener.close()
+      c.send({ flags: 'F.' })
+      c.close()
+      c.send({ ack: 2 })
+    })
+    assert.deepEqual(arcs, [
+      'CLOSED > LISTEN',
+      'SYN-RECEIVED > ESTABLISHED',
+      'LISTEN > CLOSED',
+      'ESTABLISHED > CLOSE-WAIT',
+      'CLOSE-WAIT > LAST-ACK',
+      'LAST-ACK > CLOSED',
+    ])
+  },
+)
 
 tcp('Arcs: simultaneous open: SYN-SENT, SYN-RECEIVED, ESTABLISHED (RFC 9293 figure 7)', () => {
   const arcs = walk((c, host) => {
@@ -84,7 +104,12 @@ tcp('Arcs: simultaneous close: FIN-WAIT-1, CLOSING, TIME-WAIT (RFC 9293 figure 1
     c.send({ ack: 2 })
     c.advance(60000)
   })
-  assert.deepEqual(arcs.slice(2), ['ESTABLISHED > FIN-WAIT-1', 'FIN-WAIT-1 > CLOSING', 'CLOSING > TIME-WAIT', 'TIME-WAIT > CLOSED'])
+  assert.deepEqual(arcs.slice(2), [
+    'ESTABLISHED > FIN-WAIT-1',
+    'FIN-WAIT-1 > CLOSING',
+    'CLOSING > TIME-WAIT',
+    'TIME-WAIT > CLOSED',
+  ])
 })
 
 tcp('Arcs: FIN-WAIT-1 to TIME-WAIT by a FIN that acknowledges ours (RFC 9293 figure 5, note 2)', () => {
@@ -109,14 +134,20 @@ tcp('Arcs: SYN-RECEIVED to FIN-WAIT-1 by close (RFC 9293 figure 5)', () => {
 })
 
 tcp('Arcs: a reset leads to CLOSED from SYN-SENT, SYN-RECEIVED and ESTABLISHED (RFC 9293 §3.5.3)', () => {
-  assert.deepEqual(walk((c, host) => {
-    connect(c, host)
-    c.send({ flags: 'R.', seq: 0, ack: 1 })
-  }), ['CLOSED > SYN-SENT', 'SYN-SENT > CLOSED'])
-  assert.equal(walk((c, host) => {
-    open(c, host)
-    c.send({ flags: 'R', seq: 1 })
-  }).at(-1), 'ESTABLISHED > CLOSED')
+  assert.deepEqual(
+    walk((c, host) => {
+      connect(c, host)
+      c.send({ flags: 'R.', seq: 0, ack: 1 })
+    }),
+    ['CLOSED > SYN-SENT', 'SYN-SENT > CLOSED'],
+  )
+  assert.equal(
+    walk((c, host) => {
+      open(c, host)
+      c.send({ flags: 'R', seq: 1 })
+    }).at(-1),
+    'ESTABLISHED > CLOSED',
+  )
 })
 
 tcp('Arcs: TcpCurrEstab counts ESTABLISHED and CLOSE-WAIT only (RFC 4022)', () => {

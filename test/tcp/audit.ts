@@ -1,8 +1,8 @@
 /** The transmit queue counted the slow way: what a connection's counters must agree with after every event. */
 import assert from 'node:assert/strict'
+import { OPT_SACK } from '../../src/tcp/tcb.ts'
 import type { TxSegment } from '../../src/tcp/tx-segment.ts'
 import { LOST, RETRANS, SACKED } from '../../src/tcp/tx-segment.ts'
-import { OPT_SACK } from '../../src/tcp/tcb.ts'
 import type { Peer } from './dsl.ts'
 
 /** Asserts that counters, links, sequence numbers and memory of `c`'s connection fit each other. */

@@ -4,7 +4,7 @@ import { AF_INET, AF_UNSPEC, SockAddr } from '../../src/sock/address.ts'
 import { SF_LINGER } from '../../src/sock/sock.ts'
 import { POLLHUP, POLLIN, POLLRDHUP } from '../../src/sock/wait-queue.ts'
 import { ECONNRESET, EINVAL, ENOTCONN, EPIPE } from '../../src/sys/errno.ts'
-import { REMOTE, closeWait, closing, established, finWait2, lastAck, synSent, tcp } from './dsl.ts'
+import { closeWait, closing, established, finWait2, lastAck, REMOTE, synSent, tcp } from './dsl.ts'
 
 tcp('Close: with unread data a reset goes at SND.NXT, with timestamps if in use (RFC 2525 §2.17; LINUX-TCP 35)', () => {
   const c = established({ ts: true })
@@ -165,15 +165,18 @@ tcp('Half-close: the other side goes on sending for as long as it likes (RFC 929
   assert.equal(c.t.packetsOut, 0)
 })
 
-tcp('Errors: a reset with data unread: the data can still be read, then ECONNRESET is told (Linux: error first once queue is empty)', () => {
-  const c = established()
-  c.send({ data: 10 })
-  c.drain()
-  c.send({ flags: 'R' })
-  assert.equal(c.read(), 10)
-  assert.equal(c.read(), -ECONNRESET)
-  assert.equal(c.read(), 0)
-})
+tcp(
+  'Errors: a reset with data unread: the data can still be read, then ECONNRESET is told (Linux: error first once queue is empty)',
+  () => {
+    const c = established()
+    c.send({ data: 10 })
+    c.drain()
+    c.send({ flags: 'R' })
+    assert.equal(c.read(), 10)
+    assert.equal(c.read(), -ECONNRESET)
+    assert.equal(c.read(), 0)
+  },
+)
 
 tcp('Close in TIME-WAIT or after the end is silent (tcp_close)', () => {
   const c = finWait2()
@@ -187,13 +190,16 @@ tcp('Close in TIME-WAIT or after the end is silent (tcp_close)', () => {
   d.expectNothing()
 })
 
-tcp('Orphans: data that arrives for a closed socket in FIN-WAIT-1 ends it with a reset and frees everything (RFC 1122 §4.2.2.13)', () => {
-  const c = established({ sndbuf: 1 << 20 })
-  c.write(30000)
-  c.close()
-  c.drain()
-  c.send({ ack: 1, data: 10 })
-  c.expect({ flags: 'R' })
-  assert.equal(c.state, 'CLOSED')
-  assert.equal(c.host.tcp.segments.outstanding, 0)
-})
+tcp(
+  'Orphans: data that arrives for a closed socket in FIN-WAIT-1 ends it with a reset and frees everything (RFC 1122 §4.2.2.13)',
+  () => {
+    const c = established({ sndbuf: 1 << 20 })
+    c.write(30000)
+    c.close()
+    c.drain()
+    c.send({ ack: 1, data: 10 })
+    c.expect({ flags: 'R' })
+    assert.equal(c.state, 'CLOSED')
+    assert.equal(c.host.tcp.segments.outstanding, 0)
+  },
+)

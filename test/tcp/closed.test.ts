@@ -22,7 +22,12 @@ tcp('CLOSED: a segment with ACK is answered <SEQ=SEG.ACK><CTL=RST> (RFC 9293 §3
 
 tcp('CLOSED: a segment without ACK is answered <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> (RFC 9293 §3.10.7.1)', () => {
   const c = new Host().peer()
-  for (const [flags, data, length] of [['S', 0, 1], ['F', 10, 11], ['none', 20, 20], ['P', 3, 3]] as const) {
+  for (const [flags, data, length] of [
+    ['S', 0, 1],
+    ['F', 10, 11],
+    ['none', 20, 20],
+    ['P', 3, 3],
+  ] as const) {
     c.send({ flags, seq: 5, data })
     c.expect({ flags: 'R.', seq: -c.iss, ack: 5 + length, window: 0, layout: '' })
     c.expectNothing()
@@ -44,7 +49,7 @@ tcp('CLOSED: a segment with a wrong checksum is dropped and counted (RFC 9293 §
   assert.equal(c.counter('TcpInErrs'), 1)
 })
 
-tcp('CLOSED: calls on a fresh socket give Linux\'s errors (tcp(7), read(2), shutdown(2))', () => {
+tcp("CLOSED: calls on a fresh socket give Linux's errors (tcp(7), read(2), shutdown(2))", () => {
   const host = new Host()
   const t = host.socket()
   const b = new Uint8Array(10)

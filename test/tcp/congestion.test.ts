@@ -1,6 +1,6 @@
 /** RFC 5681, 3042, 6582, 6928, 7661 and Linux's choices, without SACK unless said; one segment is 1460 bytes. */
 import assert from 'node:assert/strict'
-import { type Peer, established, tcp } from './dsl.ts'
+import { established, type Peer, tcp } from './dsl.ts'
 
 const MSS = 1460
 const RENO = (setup: Parameters<typeof established>[0] = {}): Peer =>
@@ -16,15 +16,18 @@ tcp('Initial window: ten segments (RFC 6928; LINUX-TCP 8)', () => {
   assert.equal(c.t.snd.ssthresh, 0x7fffffff)
 })
 
-tcp('Slow start: each acknowledged segment adds one, so the window doubles in a round trip (RFC 5681 §3.1; LINUX-TCP 15)', () => {
-  const c = RENO()
-  c.write(MSS * 40)
-  c.drain()
-  c.advance(100)
-  for (let i = 2; i <= 10; i += 2) c.send({ ack: 1 + i * MSS })
-  assert.equal(c.t.snd.cwnd, 20)
-  assert.equal(c.drain().length, 20)
-})
+tcp(
+  'Slow start: each acknowledged segment adds one, so the window doubles in a round trip (RFC 5681 §3.1; LINUX-TCP 15)',
+  () => {
+    const c = RENO()
+    c.write(MSS * 40)
+    c.drain()
+    c.advance(100)
+    for (let i = 2; i <= 10; i += 2) c.send({ ack: 1 + i * MSS })
+    assert.equal(c.t.snd.cwnd, 20)
+    assert.equal(c.drain().length, 20)
+  },
+)
 
 tcp('Slow start: an ACK of many segments adds them all (LINUX-TCP 15, no byte cap)', () => {
   const c = RENO()
@@ -34,7 +37,12 @@ tcp('Slow start: an ACK of many segments adds them all (LINUX-TCP 15, no byte ca
   assert.equal(c.t.snd.cwnd, 20)
 })
 
-for (const [flight, cwnd] of [[5, 10], [6, 12], [9, 18], [10, 20]] as const) {
+for (const [flight, cwnd] of [
+  [5, 10],
+  [6, 12],
+  [9, 18],
+  [10, 20],
+] as const) {
   tcp(`Slow start: a flight of ${flight} of 10 leaves cwnd at ${cwnd} (RFC 7661; LINUX-TCP 15)`, () => {
     const c = RENO()
     c.write(MSS * flight)
@@ -57,21 +65,24 @@ tcp('Congestion avoidance: one segment more for each window acknowledged (RFC 56
   assert.equal(c.t.snd.cwnd, 12)
 })
 
-tcp('Fast retransmit: the third duplicate ACK sends the first segment again, without waiting for the timer (RFC 5681 §3.2)', () => {
-  const c = RENO()
-  c.write(MSS * 10)
-  c.drain()
-  c.advance(100)
-  c.send({ ack: 1 })
-  c.send({ ack: 1 })
-  assert.deepEqual(segs(c), [])
-  c.send({ ack: 1 })
-  assert.deepEqual(segs(c), [0])
-  assert.equal(c.t.snd.ssthresh, 5)
-  assert.equal(c.counter('TcpExtTCPRenoRecovery'), 1)
-  c.send({ ack: 1 + 10 * MSS })
-  assert.equal(c.t.packetsOut, 0)
-})
+tcp(
+  'Fast retransmit: the third duplicate ACK sends the first segment again, without waiting for the timer (RFC 5681 §3.2)',
+  () => {
+    const c = RENO()
+    c.write(MSS * 10)
+    c.drain()
+    c.advance(100)
+    c.send({ ack: 1 })
+    c.send({ ack: 1 })
+    assert.deepEqual(segs(c), [])
+    c.send({ ack: 1 })
+    assert.deepEqual(segs(c), [0])
+    assert.equal(c.t.snd.ssthresh, 5)
+    assert.equal(c.counter('TcpExtTCPRenoRecovery'), 1)
+    c.send({ ack: 1 + 10 * MSS })
+    assert.equal(c.t.packetsOut, 0)
+  },
+)
 
 tcp('Limited transmit: each of the first two duplicate ACKs releases one new segment (RFC 3042; LINUX-TCP 21)', () => {
   const c = RENO()
@@ -97,11 +108,17 @@ tcp('Duplicate ACKs: a segment with data or another window is none (RFC 5681 §2
   c.send({ ack: 1, data: 10 })
   c.send({ ack: 1, data: 10 })
   c.send({ ack: 1, data: 10 })
-  assert.deepEqual(c.drain().filter((s) => s.data > 0), [])
+  assert.deepEqual(
+    c.drain().filter((s) => s.data > 0),
+    [],
+  )
   c.send({ ack: 1, window: 60000 })
   c.send({ ack: 1, window: 61000 })
   c.send({ ack: 1, window: 65535 })
-  assert.deepEqual(c.drain().filter((s) => s.data > 0), [])
+  assert.deepEqual(
+    c.drain().filter((s) => s.data > 0),
+    [],
+  )
   assert.equal(c.t.snd.cwnd, 10)
 })
 
@@ -126,23 +143,26 @@ tcp('NewReno: each partial ACK in recovery sends the next hole again (RFC 6582 �
   assert.equal(c.t.retransOut, 0)
 })
 
-tcp('NewReno: after a full ACK duplicate ACKs of the old window do not start recovery again (RFC 6582 §3.2, step 1)', () => {
-  const c = RENO()
-  c.write(MSS * 20)
-  c.drain()
-  c.advance(100)
-  for (let i = 0; i < 5; i++) c.send({ ack: 1 })
-  const high = c.hostEnd
-  c.drain()
-  c.advance(100)
-  c.send({ ack: high })
-  c.drain()
-  const recoveries = c.counter('TcpExtTCPRenoRecovery')
-  c.send({ ack: high })
-  c.send({ ack: high })
-  assert.equal(c.counter('TcpExtTCPRenoRecovery'), recoveries)
-  c.send()
-})
+tcp(
+  'NewReno: after a full ACK duplicate ACKs of the old window do not start recovery again (RFC 6582 §3.2, step 1)',
+  () => {
+    const c = RENO()
+    c.write(MSS * 20)
+    c.drain()
+    c.advance(100)
+    for (let i = 0; i < 5; i++) c.send({ ack: 1 })
+    const high = c.hostEnd
+    c.drain()
+    c.advance(100)
+    c.send({ ack: high })
+    c.drain()
+    const recoveries = c.counter('TcpExtTCPRenoRecovery')
+    c.send({ ack: high })
+    c.send({ ack: high })
+    assert.equal(c.counter('TcpExtTCPRenoRecovery'), recoveries)
+    c.send()
+  },
+)
 
 tcp('Recovery: cwnd is ssthresh afterwards, 7 of 10 with CUBIC (LINUX-TCP 17, 25)', () => {
   const c = established({ sndbuf: 1 << 20, sack: true })
@@ -168,10 +188,30 @@ tcp('SACK recovery: only what is missing goes again, once, oldest first (RFC 667
   c.advance(100)
   // Lost: 0, 2, 4.
   c.send({ ack: 1, sack: [[1 + MSS, 1 + 2 * MSS]] })
-  c.send({ ack: 1, sack: [[1 + 3 * MSS, 1 + 4 * MSS], [1 + MSS, 1 + 2 * MSS]] })
-  c.send({ ack: 1, sack: [[1 + 5 * MSS, 1 + 6 * MSS], [1 + 3 * MSS, 1 + 4 * MSS], [1 + MSS, 1 + 2 * MSS]] })
+  c.send({
+    ack: 1,
+    sack: [
+      [1 + 3 * MSS, 1 + 4 * MSS],
+      [1 + MSS, 1 + 2 * MSS],
+    ],
+  })
+  c.send({
+    ack: 1,
+    sack: [
+      [1 + 5 * MSS, 1 + 6 * MSS],
+      [1 + 3 * MSS, 1 + 4 * MSS],
+      [1 + MSS, 1 + 2 * MSS],
+    ],
+  })
   for (let i = 6; i < 10; i++) {
-    c.send({ ack: 1, sack: [[1 + 5 * MSS, 1 + (i + 1) * MSS], [1 + 3 * MSS, 1 + 4 * MSS], [1 + MSS, 1 + 2 * MSS]] })
+    c.send({
+      ack: 1,
+      sack: [
+        [1 + 5 * MSS, 1 + (i + 1) * MSS],
+        [1 + 3 * MSS, 1 + 4 * MSS],
+        [1 + MSS, 1 + 2 * MSS],
+      ],
+    })
   }
   assert.deepEqual(segs(c), [0, 2, 4])
   c.advance(100)
@@ -190,14 +230,17 @@ tcp('RACK: one SACKed segment and 27 ms later the older one is lost (RFC 8985 §
   c.send({ ack: 1 + 2 * MSS })
 })
 
-tcp('TLP: after two round trips and 2 ms without an ACK the last segment goes again (RFC 8985 §7.2; LINUX-TCP 20)', () => {
-  const c = established({ sndbuf: 1 << 20, sack: true })
-  c.write(MSS * 4)
-  c.drain()
-  c.expectAfter(202, { seq: 1 + 3 * MSS, data: MSS })
-  assert.equal(c.counter('TcpExtTCPLossProbes'), 1)
-  c.send({ ack: 1 + 4 * MSS })
-})
+tcp(
+  'TLP: after two round trips and 2 ms without an ACK the last segment goes again (RFC 8985 §7.2; LINUX-TCP 20)',
+  () => {
+    const c = established({ sndbuf: 1 << 20, sack: true })
+    c.write(MSS * 4)
+    c.drain()
+    c.expectAfter(202, { seq: 1 + 3 * MSS, data: MSS })
+    assert.equal(c.counter('TcpExtTCPLossProbes'), 1)
+    c.send({ ack: 1 + 4 * MSS })
+  },
+)
 
 tcp('TLP: new data is sent instead when there is some (RFC 8985 §7.3; LINUX-TCP 20)', () => {
   const c = established({ sndbuf: 1 << 20, sack: true })
@@ -275,8 +318,9 @@ tcp('cwnd: never below one segment nor the count of what is out below zero, what
   for (let round = 0; round < 30; round++) {
     c.write(MSS * 3)
     c.drain()
-    const una = ((c.t.snd.una - c.iss) | 0)
-    for (let i = 0; i < 5; i++) c.send({ ack: una, sack: [[una + MSS * ((round + i) % 3), una + MSS * (1 + ((round + i) % 3))]] })
+    const una = (c.t.snd.una - c.iss) | 0
+    for (let i = 0; i < 5; i++)
+      c.send({ ack: una, sack: [[una + MSS * ((round + i) % 3), una + MSS * (1 + ((round + i) % 3))]] })
     c.send({ ack: una + 1 + ((round * 7) % MSS) })
     c.advance(round % 2 === 0 ? 50 : 400)
     for (const n of [c.t.packetsOut, c.t.sackedOut, c.t.lostOut, c.t.retransOut]) assert.ok(n >= 0)

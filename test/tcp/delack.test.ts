@@ -1,6 +1,6 @@
 /** When data is acknowledged: RFC 5681 §4.2, RFC 9293 §3.8.6.3, LINUX-TCP 29. */
 import assert from 'node:assert/strict'
-import { type Peer, established, tcp } from './dsl.ts'
+import { established, type Peer, tcp } from './dsl.ts'
 
 const MSS = 1460
 const TCP_QUICKACK = 12

@@ -33,10 +33,18 @@ import * as icmp from '../../src/wire/icmpv4.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
 import * as wire from '../../src/wire/tcp.ts'
 import * as options from '../../src/wire/tcp-options.ts'
-import { finishIp, flagBits, type Incoming, optionLayout, type Outgoing, patternBytes, writeOptions } from './segment.ts'
+import {
+  finishIp,
+  flagBits,
+  type Incoming,
+  type Outgoing,
+  optionLayout,
+  patternBytes,
+  writeOptions,
+} from './segment.ts'
 
-export { patternBytes } from './segment.ts'
 export type { Incoming, Outgoing } from './segment.ts'
+export { patternBytes } from './segment.ts'
 
 export const LOCAL: number = ip4.parse('10.0.0.1') as number
 export const REMOTE: number = ip4.parse('10.0.0.2') as number
@@ -51,8 +59,17 @@ const TRACE_LIMIT = 30
 const QUIET_MS = 2_000_000
 
 export const STATES: Readonly<Record<number, string>> = {
-  1: 'ESTABLISHED', 2: 'SYN-SENT', 3: 'SYN-RECEIVED', 4: 'FIN-WAIT-1', 5: 'FIN-WAIT-2', 6: 'TIME-WAIT', 7: 'CLOSED',
-  8: 'CLOSE-WAIT', 9: 'LAST-ACK', 10: 'LISTEN', 11: 'CLOSING',
+  1: 'ESTABLISHED',
+  2: 'SYN-SENT',
+  3: 'SYN-RECEIVED',
+  4: 'FIN-WAIT-1',
+  5: 'FIN-WAIT-2',
+  6: 'TIME-WAIT',
+  7: 'CLOSED',
+  8: 'CLOSE-WAIT',
+  9: 'LAST-ACK',
+  10: 'LISTEN',
+  11: 'CLOSING',
 }
 
 /** How the host and its peer are set up. */
@@ -128,7 +145,11 @@ export class Host {
     this.setup = setup
     this.clock.runUntilSync((setup.startMs ?? Number(process.env.SOCKEYE_TEST_START_MS ?? 10000)) * 1000)
     this.stack = new Stack({
-      name: 'host', clock: this.clock, random: new Random(7), pool: this.pool, sysctl: Object.assign(new Sysctls(), setup.sysctl),
+      name: 'host',
+      clock: this.clock,
+      random: new Random(7),
+      pool: this.pool,
+      sysctl: Object.assign(new Sysctls(), setup.sysctl),
     })
     this.tcp = new Tcp(this.stack)
     this.link = new WireEnd(setup.mtu ?? 1500, (bytes) => this.#fromHost(bytes))
@@ -196,7 +217,14 @@ export class Host {
   }
 
   /** Builds and sends one TCP segment with absolute sequence numbers. */
-  injectSegment(localPort: number, remotePort: number, s: Outgoing, seq: number, ack: number, edge: (n: number) => number): void {
+  injectSegment(
+    localPort: number,
+    remotePort: number,
+    s: Outgoing,
+    seq: number,
+    ack: number,
+    edge: (n: number) => number,
+  ): void {
     const b = this.#scratch
     const at = ipv4.HDR_LEN
     const payload = typeof s.data === 'object' ? s.data : new Uint8Array(0)
@@ -208,7 +236,15 @@ export class Host {
   }
 
   /** An ICMP error about a segment of the host's: `seq` is absolute. */
-  injectIcmp(localPort: number, remotePort: number, seq: number, type: number, code: number, word = 0, quotedLength = 1500): void {
+  injectIcmp(
+    localPort: number,
+    remotePort: number,
+    seq: number,
+    type: number,
+    code: number,
+    word = 0,
+    quotedLength = 1500,
+  ): void {
     const b = new Uint8Array(ipv4.HDR_LEN + icmp.HDR_LEN + ipv4.HDR_LEN + 8)
     const q = ipv4.HDR_LEN + icmp.HDR_LEN
     icmp.emit(b, ipv4.HDR_LEN, type, code, word)
@@ -243,7 +279,10 @@ export class Host {
     const context = new DissectContext()
     return this.#trace
       .slice(-TRACE_LIMIT)
-      .map(({ time, out, bytes }) => `${(time / 1000).toFixed(3).padStart(12)} ${out ? '>' : '<'} ${line(bytes, { medium: 'ip', context })}`)
+      .map(
+        ({ time, out, bytes }) =>
+          `${(time / 1000).toFixed(3).padStart(12)} ${out ? '>' : '<'} ${line(bytes, { medium: 'ip', context })}`,
+      )
       .join('\n')
   }
 
@@ -256,8 +295,13 @@ export class Host {
     assert.deepEqual(left, [], 'no socket is left')
     assert.deepEqual(
       {
-        table: this.tcp.table.size, ports: this.tcp.ports.size, segments: this.tcp.segments.outstanding,
-        packets: this.pool.outstanding, timeWaits: this.tcp.timeWaits, timers: this.clock.timerCount, established: this.stack.counters.TcpCurrEstab,
+        table: this.tcp.table.size,
+        ports: this.tcp.ports.size,
+        segments: this.tcp.segments.outstanding,
+        packets: this.pool.outstanding,
+        timeWaits: this.tcp.timeWaits,
+        timers: this.clock.timerCount,
+        established: this.stack.counters.TcpCurrEstab,
       },
       { table: 0, ports: 0, segments: 0, packets: 0, timeWaits: 0, timers: 0, established: 0 },
       'everything was given back',
@@ -350,8 +394,13 @@ export class Peer {
   sendSyn(more: Outgoing = {}): void {
     const { mss, sack, ts, wscale } = this.host.setup
     this.send({
-      flags: 'S', seq: 0, mss: mss ?? 1460, ...(sack === true ? { sackOk: true } : {}), ...(wscale === undefined ? {} : { wscale }),
-      ...(ts === true ? { ts: [this.tsNow, this.tsSeen] } : {}), ...more,
+      flags: 'S',
+      seq: 0,
+      mss: mss ?? 1460,
+      ...(sack === true ? { sackOk: true } : {}),
+      ...(wscale === undefined ? {} : { wscale }),
+      ...(ts === true ? { ts: [this.tsNow, this.tsSeen] } : {}),
+      ...more,
     })
   }
 
@@ -376,12 +425,26 @@ export class Peer {
     const end = seq + payload.length + ((bits & (wire.SYN | wire.FIN)) !== 0 ? 1 : 0)
     if (end > this.hostEnd && (bits & wire.RST) === 0) this.hostEnd = end
     this.#queue.push({
-      time: this.host.nowMs, flags: wire.formatFlags(bits & ~wire.PSH), push: (bits & wire.PSH) !== 0, seq,
-      ack: (bits & wire.ACK) !== 0 ? (wire.ack(b, at) - this.irs) | 0 : wire.ack(b, at), window: wire.window(b, at),
-      data: payload.length, payload, mss: parsed.mss, wscale: parsed.wscale, sackOk: parsed.sackPermitted,
-      ts: parsed.hasTs ? [parsed.tsVal, parsed.tsEcr] : null, sack, layout: optionLayout(b, at + wire.HDR_LEN, at + header),
-      urgent: wire.urgent(b, at), tos: ipv4.tos(b, 0), ttl: ipv4.ttl(b, 0), df: ipv4.dontFragment(b, 0),
-      localPort: this.localPort, remotePort: this.remotePort,
+      time: this.host.nowMs,
+      flags: wire.formatFlags(bits & ~wire.PSH),
+      push: (bits & wire.PSH) !== 0,
+      seq,
+      ack: (bits & wire.ACK) !== 0 ? (wire.ack(b, at) - this.irs) | 0 : wire.ack(b, at),
+      window: wire.window(b, at),
+      data: payload.length,
+      payload,
+      mss: parsed.mss,
+      wscale: parsed.wscale,
+      sackOk: parsed.sackPermitted,
+      ts: parsed.hasTs ? [parsed.tsVal, parsed.tsEcr] : null,
+      sack,
+      layout: optionLayout(b, at + wire.HDR_LEN, at + header),
+      urgent: wire.urgent(b, at),
+      tos: ipv4.tos(b, 0),
+      ttl: ipv4.ttl(b, 0),
+      df: ipv4.dontFragment(b, 0),
+      localPort: this.localPort,
+      remotePort: this.remotePort,
     })
   }
 
@@ -405,7 +468,11 @@ export class Peer {
     for (const key of Object.keys(expected) as (keyof Incoming)[]) seen[key] = found[key]
     assert.deepEqual(seen, expected, `sent: ${describe(found)}`)
     if (expected.data !== undefined && expected.payload === undefined) {
-      assert.deepEqual(Buffer.from(found.payload), Buffer.from(patternBytes(found.seq, found.data)), 'the payload is what was written')
+      assert.deepEqual(
+        Buffer.from(found.payload),
+        Buffer.from(patternBytes(found.seq, found.data)),
+        'the payload is what was written',
+      )
     }
     return found
   }
@@ -442,7 +509,11 @@ export class Peer {
     const bytes = new Uint8Array(n)
     const got = this.t.receive(bytes, 0, n, flags, null)
     if (got > 0) {
-      assert.deepEqual(Buffer.from(bytes.subarray(0, got)), Buffer.from(patternBytes(1 + this.#read, got)), 'the stream goes on')
+      assert.deepEqual(
+        Buffer.from(bytes.subarray(0, got)),
+        Buffer.from(patternBytes(1 + this.#read, got)),
+        'the stream goes on',
+      )
       if ((flags & 2) === 0) this.#read += got
     }
     this.host.clock.settle()
@@ -497,7 +568,9 @@ export class Peer {
 }
 
 function describe(s: Incoming): string {
-  const extra = [s.layout === '' ? '' : `<${s.layout}>`, s.sack.map(([l, r]) => `{${l}:${r}}`).join('')].filter((x) => x !== '').join(' ')
+  const extra = [s.layout === '' ? '' : `<${s.layout}>`, s.sack.map(([l, r]) => `{${l}:${r}}`).join('')]
+    .filter((x) => x !== '')
+    .join(' ')
   return `${s.flags}${s.push ? 'P' : ''} seq ${s.seq} ack ${s.ack} win ${s.window} length ${s.data} ${extra} at ${s.time} ms`
 }
 
@@ -514,7 +587,10 @@ export function tcp(name: string, body: () => void): void {
       if (error instanceof Error) {
         const trace = `\n${hosts.at(-1)?.trace ?? ''}`
         error.message += trace
-        error.stack = `${error.name}: ${error.message}\n${(error.stack ?? '').split('\n').filter((l) => l.startsWith('    at')).join('\n')}`
+        error.stack = `${error.name}: ${error.message}\n${(error.stack ?? '')
+          .split('\n')
+          .filter((l) => l.startsWith('    at'))
+          .join('\n')}`
       }
       throw error
     }

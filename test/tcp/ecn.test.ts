@@ -1,6 +1,6 @@
 /** Explicit congestion notification: RFC 3168, LINUX-TCP 38. */
 import assert from 'node:assert/strict'
-import { type Peer, established, listening, synSent, tcp } from './dsl.ts'
+import { established, listening, type Peer, synSent, tcp } from './dsl.ts'
 
 /** ESTABLISHED with ECN, passively. */
 function marked(): Peer {

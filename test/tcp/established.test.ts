@@ -1,22 +1,25 @@
 /** ESTABLISHED: RFC 9293 §3.10.7.4 with RFC 5961 and Linux's choices, one test a sentence. */
 import assert from 'node:assert/strict'
-import { EAGAIN, ECONNRESET, EPIPE } from '../../src/sys/errno.ts'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP } from '../../src/sock/wait-queue.ts'
+import { EAGAIN, ECONNRESET, EPIPE } from '../../src/sys/errno.ts'
 import { established, tcp } from './dsl.ts'
 import { synchronizedStateTests } from './synchronized.ts'
 
 synchronizedStateTests('ESTABLISHED', () => established(), ECONNRESET)
 
-tcp('ESTABLISHED: a reset wakes everybody; the error is reported once, then the end (RFC 9293 §3.10.7.4 second)', () => {
-  const c = established()
-  c.woken()
-  c.send({ flags: 'R' })
-  assert.equal(c.woken() & (POLLERR | POLLHUP | POLLIN | POLLOUT), POLLERR | POLLHUP | POLLIN | POLLOUT)
-  assert.equal(c.t.poll() & (POLLERR | POLLHUP), POLLERR | POLLHUP)
-  assert.equal(c.read(), -ECONNRESET)
-  assert.equal(c.read(), 0)
-  assert.equal(c.write(1), -EPIPE)
-})
+tcp(
+  'ESTABLISHED: a reset wakes everybody; the error is reported once, then the end (RFC 9293 §3.10.7.4 second)',
+  () => {
+    const c = established()
+    c.woken()
+    c.send({ flags: 'R' })
+    assert.equal(c.woken() & (POLLERR | POLLHUP | POLLIN | POLLOUT), POLLERR | POLLHUP | POLLIN | POLLOUT)
+    assert.equal(c.t.poll() & (POLLERR | POLLHUP), POLLERR | POLLHUP)
+    assert.equal(c.read(), -ECONNRESET)
+    assert.equal(c.read(), 0)
+    assert.equal(c.write(1), -EPIPE)
+  },
+)
 
 tcp('ESTABLISHED: data in order is queued, acknowledged and read (RFC 9293 §3.10.7.4 seventh)', () => {
   const c = established()
@@ -49,18 +52,21 @@ tcp('ESTABLISHED: FIN leads to CLOSE-WAIT and the reader sees the end (RFC 9293 
   assert.equal(c.drain().at(-1)?.ack, 12)
 })
 
-tcp('ESTABLISHED: data beyond the right edge of the window is refused while earlier data is unread (LINUX-TCP 32)', () => {
-  const c = established({ rcvbuf: 20000 })
-  c.send({ data: 1000 })
-  c.drain()
-  c.send({ seq: 1001, data: 1400 })
-  c.drain()
-  c.next = 2401
-  // Far beyond any window of a buffer of 20000 bytes.
-  c.send({ seq: 30000, data: 100 })
-  c.expect({ flags: '.', ack: 2401 })
-  assert.equal(c.read(), 2400)
-})
+tcp(
+  'ESTABLISHED: data beyond the right edge of the window is refused while earlier data is unread (LINUX-TCP 32)',
+  () => {
+    const c = established({ rcvbuf: 20000 })
+    c.send({ data: 1000 })
+    c.drain()
+    c.send({ seq: 1001, data: 1400 })
+    c.drain()
+    c.next = 2401
+    // Far beyond any window of a buffer of 20000 bytes.
+    c.send({ seq: 30000, data: 100 })
+    c.expect({ flags: '.', ack: 2401 })
+    assert.equal(c.read(), 2400)
+  },
+)
 
 tcp('ESTABLISHED: a segment partly below RCV.NXT gives its new part (RFC 9293 §3.10.7.4 first)', () => {
   const c = established()
@@ -71,15 +77,18 @@ tcp('ESTABLISHED: a segment partly below RCV.NXT gives its new part (RFC 9293 §
   assert.equal(c.read(), 150)
 })
 
-tcp('ESTABLISHED: out of order data is acknowledged at once with RCV.NXT and delivered when the gap is filled (RFC 5681 §4.2)', () => {
-  const c = established()
-  c.send({ seq: 101, data: 100 })
-  c.expect({ flags: '.', ack: 1, data: 0 })
-  assert.equal(c.read(), -EAGAIN)
-  c.send({ seq: 1, data: 100 })
-  c.expect({ flags: '.', ack: 201 })
-  assert.equal(c.read(), 200)
-})
+tcp(
+  'ESTABLISHED: out of order data is acknowledged at once with RCV.NXT and delivered when the gap is filled (RFC 5681 §4.2)',
+  () => {
+    const c = established()
+    c.send({ seq: 101, data: 100 })
+    c.expect({ flags: '.', ack: 1, data: 0 })
+    assert.equal(c.read(), -EAGAIN)
+    c.send({ seq: 1, data: 100 })
+    c.expect({ flags: '.', ack: 201 })
+    assert.equal(c.read(), 200)
+  },
+)
 
 tcp('ESTABLISHED: a FIN out of order waits for the data before it (RFC 9293 §3.10.7.4 seventh)', () => {
   const c = established()

@@ -37,14 +37,17 @@ tcp('FIN-WAIT-1: data still arrives and can be read after SHUT_WR (RFC 9293 §3.
   assert.equal(c.state, 'FIN-WAIT-1')
 })
 
-tcp('FIN-WAIT-1: data, FIN and the ACK of our FIN in one segment lead to TIME-WAIT and can be read (RFC 9293 §3.10.7.4)', () => {
-  const c = finWait1()
-  c.send({ flags: 'F.', ack: 2, data: 300 })
-  c.expect({ flags: '.', seq: 2, ack: 302 })
-  assert.equal(c.state, 'TIME-WAIT')
-  assert.equal(c.read(), 300)
-  assert.equal(c.read(), 0)
-})
+tcp(
+  'FIN-WAIT-1: data, FIN and the ACK of our FIN in one segment lead to TIME-WAIT and can be read (RFC 9293 §3.10.7.4)',
+  () => {
+    const c = finWait1()
+    c.send({ flags: 'F.', ack: 2, data: 300 })
+    c.expect({ flags: '.', seq: 2, ack: 302 })
+    assert.equal(c.state, 'TIME-WAIT')
+    assert.equal(c.read(), 300)
+    assert.equal(c.read(), 0)
+  },
+)
 
 tcp('FIN-WAIT-1: data for a closed socket is answered with a reset (RFC 1122 §4.2.2.13)', () => {
   const c = finWait1({}, true)

@@ -124,11 +124,14 @@ tcp('FIN-WAIT-2, orphan: a new SYN in the window draws a reset (tcp_timewait_sta
   assert.equal(c.state, 'CLOSED')
 })
 
-tcp('FIN-WAIT-2, orphan: old segments and pure ACKs are answered or ignored, and change nothing (tcp_timewait_state_process)', () => {
-  const c = finWait2({}, true)
-  c.send({})
-  c.expectNothing()
-  c.send({ seq: -50, data: 10 })
-  c.expect({ flags: '.', seq: 2, ack: 1 })
-  assert.equal(c.state, 'FIN-WAIT-2')
-})
+tcp(
+  'FIN-WAIT-2, orphan: old segments and pure ACKs are answered or ignored, and change nothing (tcp_timewait_state_process)',
+  () => {
+    const c = finWait2({}, true)
+    c.send({})
+    c.expectNothing()
+    c.send({ seq: -50, data: 10 })
+    c.expect({ flags: '.', seq: 2, ack: 1 })
+    assert.equal(c.state, 'FIN-WAIT-2')
+  },
+)

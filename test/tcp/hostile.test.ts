@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { Random } from '../../src/sys/random.ts'
 import { audit } from './audit.ts'
-import { type Peer, established, listening, synReceived, tcp, timeWait } from './dsl.ts'
+import { established, listening, type Peer, synReceived, tcp, timeWait } from './dsl.ts'
 
 const MSS = 1460
 
@@ -12,19 +12,33 @@ tcp('Overlapping retransmissions with other bytes: what came first stands (RFC 9
   c.send({ seq: 51, data: new Uint8Array(100).fill(0xee) })
   const b = new Uint8Array(200)
   assert.equal(c.t.receive(b, 0, 200, 0, null), 150)
-  assert.deepEqual([...b.subarray(0, 3)], [1, 2, 3].map((n) => (n * 31) & 0xff))
+  assert.deepEqual(
+    [...b.subarray(0, 3)],
+    [1, 2, 3].map((n) => (n * 31) & 0xff),
+  )
   assert.notEqual(b[60], 0xee)
   assert.equal(b[120], 0xee)
 })
 
-tcp('Overlapping out-of-order segments: never more or fewer bytes than the sequence space has (tcp_data_queue_ofo)', () => {
-  const c = established({ sack: true })
-  for (const [from, to] of [[500, 600], [550, 650], [450, 700], [500, 501], [699, 701], [300, 460], [101, 301]] as const) {
-    c.send({ seq: from, data: to - from, ack: 1 })
-  }
-  c.send({ seq: 1, data: 100, ack: 1 })
-  assert.equal(c.read(), 700)
-})
+tcp(
+  'Overlapping out-of-order segments: never more or fewer bytes than the sequence space has (tcp_data_queue_ofo)',
+  () => {
+    const c = established({ sack: true })
+    for (const [from, to] of [
+      [500, 600],
+      [550, 650],
+      [450, 700],
+      [500, 501],
+      [699, 701],
+      [300, 460],
+      [101, 301],
+    ] as const) {
+      c.send({ seq: from, data: to - from, ack: 1 })
+    }
+    c.send({ seq: 1, data: 100, ack: 1 })
+    assert.equal(c.read(), 700)
+  },
+)
 
 tcp('ACK of unsent data: refused, a challenge at most (RFC 5961 §5)', () => {
   const c = established()
@@ -36,32 +50,44 @@ tcp('ACK of unsent data: refused, a challenge at most (RFC 5961 §5)', () => {
   c.send()
 })
 
-tcp('Optimistic ACKs: what was sent is all that can be acknowledged; divided ACKs do not open the window (RFC 3465 §2.1; CVE-1999-0905 class)', () => {
-  const c = established({ sndbuf: 1 << 20, sysctl: { tcp_congestion_control: 'reno' } })
-  c.write(MSS * 100)
-  c.drain()
-  // A hundred ACKs for one segment's bytes count as one segment.
-  for (let i = 1; i <= 100; i++) c.send({ ack: 1 + i * 14 })
-  assert.ok(c.t.snd.cwnd <= 12, String(c.t.snd.cwnd))
-  audit(c)
-  for (let i = 0; i < 30 && c.t.txHead !== null; i++) c.send()
-})
+tcp(
+  'Optimistic ACKs: what was sent is all that can be acknowledged; divided ACKs do not open the window (RFC 3465 §2.1; CVE-1999-0905 class)',
+  () => {
+    const c = established({ sndbuf: 1 << 20, sysctl: { tcp_congestion_control: 'reno' } })
+    c.write(MSS * 100)
+    c.drain()
+    // A hundred ACKs for one segment's bytes count as one segment.
+    for (let i = 1; i <= 100; i++) c.send({ ack: 1 + i * 14 })
+    assert.ok(c.t.snd.cwnd <= 12, String(c.t.snd.cwnd))
+    audit(c)
+    for (let i = 0; i < 30 && c.t.txHead !== null; i++) c.send()
+  },
+)
 
-tcp('SACK nonsense: empty, reversed, unsent, ancient and huge blocks are discarded and counted (tcp_is_sackblock_valid)', () => {
-  const c = established({ sack: true, sndbuf: 1 << 20 })
-  c.write(MSS * 10)
-  c.drain()
-  const bad: (readonly [number, number])[] = [
-    [500, 500], [1000, 500], [50000, 60000], [1, 0x7fffffff], [-500000, -400000], [20000, 14602], [-0x80000000, 0x7fffffff],
-  ]
-  for (const block of bad) c.send({ ack: 1, sack: [block] })
-  c.send({ ack: 1, sack: bad.slice(0, 4) })
-  assert.equal(c.t.sackedOut, 0)
-  audit(c)
-  assert.ok(c.counter('TcpExtTCPSACKDiscard') > 0)
-  c.send()
-  assert.equal(c.t.txHead, null)
-})
+tcp(
+  'SACK nonsense: empty, reversed, unsent, ancient and huge blocks are discarded and counted (tcp_is_sackblock_valid)',
+  () => {
+    const c = established({ sack: true, sndbuf: 1 << 20 })
+    c.write(MSS * 10)
+    c.drain()
+    const bad: (readonly [number, number])[] = [
+      [500, 500],
+      [1000, 500],
+      [50000, 60000],
+      [1, 0x7fffffff],
+      [-500000, -400000],
+      [20000, 14602],
+      [-0x80000000, 0x7fffffff],
+    ]
+    for (const block of bad) c.send({ ack: 1, sack: [block] })
+    c.send({ ack: 1, sack: bad.slice(0, 4) })
+    assert.equal(c.t.sackedOut, 0)
+    audit(c)
+    assert.ok(c.counter('TcpExtTCPSACKDiscard') > 0)
+    c.send()
+    assert.equal(c.t.txHead, null)
+  },
+)
 
 tcp('SACK of everything without ever acknowledging: the connection recovers by its timer (RFC 2018 §8)', () => {
   const c = established({ sack: true, sndbuf: 1 << 20 })
@@ -81,13 +107,21 @@ tcp('SACK of everything without ever acknowledging: the connection recovers by i
 function storm(seed: number): void {
   const random = new Random(seed, 3)
   const c = established({
-    sack: random.chance(0.7), ts: random.chance(0.5), sndbuf: 1 << 20, mss: random.chance(0.3) ? 100 + random.below(1400) : MSS,
-    window: random.chance(0.2) ? 500 + random.below(4000) : 65535, ...(random.chance(0.3) ? { wscale: 4 } : {}),
+    sack: random.chance(0.7),
+    ts: random.chance(0.5),
+    sndbuf: 1 << 20,
+    mss: random.chance(0.3) ? 100 + random.below(1400) : MSS,
+    window: random.chance(0.2) ? 500 + random.below(4000) : 65535,
+    ...(random.chance(0.3) ? { wscale: 4 } : {}),
     sysctl: { tcp_congestion_control: random.chance(0.3) ? 'reno' : 'cubic' },
   })
   if (random.chance(0.3)) c.set(1, 1)
   for (let i = 0; i < 100; i++) {
-    if (random.chance(0.3)) c.write(1 + random.below(random.chance(0.3) ? 100 : MSS * 6), random.chance(0.1) ? 1 : random.chance(0.1) ? 0x8000 : 0)
+    if (random.chance(0.3))
+      c.write(
+        1 + random.below(random.chance(0.3) ? 100 : MSS * 6),
+        random.chance(0.1) ? 1 : random.chance(0.1) ? 0x8000 : 0,
+      )
     audit(c)
     const una = (c.t.snd.una - c.iss) | 0
     const span = Math.max(1, c.hostEnd - una)
@@ -97,7 +131,10 @@ function storm(seed: number): void {
       const from = random.below(span)
       const length = 1 + random.below(span - from)
       const start = isWhole ? from - (from % mss) : from
-      return [una + start, Math.min(una + start + (isWhole ? Math.max(mss, length - (length % mss)) : length), c.hostEnd)]
+      return [
+        una + start,
+        Math.min(una + start + (isWhole ? Math.max(mss, length - (length % mss)) : length), c.hostEnd),
+      ]
     }
     const sack = Array.from({ length: random.below(4) }, block)
     const step = random.below(span + 1)
@@ -121,14 +158,22 @@ function storm(seed: number): void {
   assert.equal(c.t.txHead, null, `seed ${seed}: everything is acknowledged in the end`)
 }
 
-tcp('Random ACKs, SACKs, windows, path MTUs and local drops: the counters agree with the queue, and all arrives (property)', () => {
-  for (let seed = 1; seed <= 25; seed++) storm(seed)
-})
+tcp(
+  'Random ACKs, SACKs, windows, path MTUs and local drops: the counters agree with the queue, and all arrives (property)',
+  () => {
+    for (let seed = 1; seed <= 25; seed++) storm(seed)
+  },
+)
 
 for (const [what, raw] of [
-  ['length 0', [8, 0, 1, 1]], ['length 1', [8, 1, 1, 1]], ['a length past the header', [5, 40, 1, 1]], ['a kind without length', [1, 1, 1, 2]],
-  ['an unknown kind', [253, 4, 9, 9]], ['a SACK of odd length', [5, 7, 1, 2, 3, 4, 5, 0]], ['only EOL', [0, 0, 0, 0]],
-  ['a second SYN\'s options', [2, 4, 0, 1]],
+  ['length 0', [8, 0, 1, 1]],
+  ['length 1', [8, 1, 1, 1]],
+  ['a length past the header', [5, 40, 1, 1]],
+  ['a kind without length', [1, 1, 1, 2]],
+  ['an unknown kind', [253, 4, 9, 9]],
+  ['a SACK of odd length', [5, 7, 1, 2, 3, 4, 5, 0]],
+  ['only EOL', [0, 0, 0, 0]],
+  ["a second SYN's options", [2, 4, 0, 1]],
 ] as const) {
   tcp(`Options with ${what}: the segment is taken as if without (tcp_parse_options)`, () => {
     const c = established()
@@ -140,40 +185,49 @@ for (const [what, raw] of [
   })
 }
 
-tcp('Options with an MD5 signature nobody asked for: the segment is dropped and counted (RFC 2385 §4.1; tcp_inbound_md5_hash)', () => {
-  const c = established()
-  c.send({ data: 10, raw: [19, 18, ...new Uint8Array(16)] })
-  c.expectNothing()
-  assert.equal(c.counter('TcpExtTCPMD5Unexpected'), 1)
-  assert.equal(c.t.rmemAlloc, 0)
-})
+tcp(
+  'Options with an MD5 signature nobody asked for: the segment is dropped and counted (RFC 2385 §4.1; tcp_inbound_md5_hash)',
+  () => {
+    const c = established()
+    c.send({ data: 10, raw: [19, 18, ...new Uint8Array(16)] })
+    c.expectNothing()
+    assert.equal(c.counter('TcpExtTCPMD5Unexpected'), 1)
+    assert.equal(c.t.rmemAlloc, 0)
+  },
+)
 
-tcp('Tens of thousands of one-byte segments out of order: memory stays within twice the buffer and the stream intact (bounded queues)', () => {
-  const c = established({ sack: true, rcvbuf: 100000 })
-  let most = 0
-  for (let i = 0; i < 20000; i++) {
-    c.send({ seq: 3 + ((i * 7919) % 20000) * 2, data: 1, ack: 1 })
-    if (c.t.rmemAlloc > most) most = c.t.rmemAlloc
-    if (i % 256 === 0) c.drain()
-  }
-  assert.ok(most <= 200000, `${most} bytes`)
-  assert.ok(c.host.pool.outstanding < 400, `${c.host.pool.outstanding} packets held`)
-  assert.ok(c.counter('TcpExtTCPOFOQueue') > 0)
-  assert.ok(c.counter('TcpExtOfoPruned') + c.counter('TcpExtTCPOFODrop') > 0)
-  c.drain()
-})
+tcp(
+  'Tens of thousands of one-byte segments out of order: memory stays within twice the buffer and the stream intact (bounded queues)',
+  () => {
+    const c = established({ sack: true, rcvbuf: 100000 })
+    let most = 0
+    for (let i = 0; i < 20000; i++) {
+      c.send({ seq: 3 + ((i * 7919) % 20000) * 2, data: 1, ack: 1 })
+      if (c.t.rmemAlloc > most) most = c.t.rmemAlloc
+      if (i % 256 === 0) c.drain()
+    }
+    assert.ok(most <= 200000, `${most} bytes`)
+    assert.ok(c.host.pool.outstanding < 400, `${c.host.pool.outstanding} packets held`)
+    assert.ok(c.counter('TcpExtTCPOFOQueue') > 0)
+    assert.ok(c.counter('TcpExtOfoPruned') + c.counter('TcpExtTCPOFODrop') > 0)
+    c.drain()
+  },
+)
 
-tcp('Tens of thousands of one-byte segments in order, never read: the bytes stay within the buffer, their cost within a few times it (bounded queues)', () => {
-  const c = established({ rcvbuf: 50000 })
-  for (let i = 0; i < 30000; i++) {
-    c.send({ seq: 1 + i, data: 1, ack: 1 })
-    if (i % 256 === 0) c.drain()
-    assert.ok(c.t.rmemAlloc <= 200000, `${c.t.rmemAlloc}`)
-  }
-  c.drain()
-  const got = c.read(100000)
-  assert.ok(got > 20000 && got <= 50000, String(got))
-})
+tcp(
+  'Tens of thousands of one-byte segments in order, never read: the bytes stay within the buffer, their cost within a few times it (bounded queues)',
+  () => {
+    const c = established({ rcvbuf: 50000 })
+    for (let i = 0; i < 30000; i++) {
+      c.send({ seq: 1 + i, data: 1, ack: 1 })
+      if (i % 256 === 0) c.drain()
+      assert.ok(c.t.rmemAlloc <= 200000, `${c.t.rmemAlloc}`)
+    }
+    c.drain()
+    const got = c.read(100000)
+    assert.ok(got > 20000 && got <= 50000, String(got))
+  },
+)
 
 tcp('SYN flood: half-open connections are bounded, and each costs no control block (RFC 4987)', () => {
   const c = listening({ backlog: 128 })
@@ -183,7 +237,12 @@ tcp('SYN flood: half-open connections are bounded, and each costs no control blo
 })
 
 tcp('SYN with data, FIN and nonsense flags in every combination never throws (RFC 9293 §3.10.7)', () => {
-  for (const make of [(): Peer => listening(), (): Peer => synReceived(), (): Peer => established(), (): Peer => timeWait()]) {
+  for (const make of [
+    (): Peer => listening(),
+    (): Peer => synReceived(),
+    (): Peer => established(),
+    (): Peer => timeWait(),
+  ]) {
     for (let bits = 0; bits < 64; bits++) {
       const c = make()
       const flags = ['F', 'S', 'R', 'P', '.', 'U'].filter((_, i) => (bits & (1 << i)) !== 0).join('')
@@ -197,14 +256,24 @@ tcp('Random segments at a connection: no exception, the counts hold (fuzz)', () 
   const letters = ['F', 'S', 'R', 'P', '.', '.', '.', 'U', 'E', 'W']
   for (let seed = 1; seed <= 30; seed++) {
     const random = new Random(seed, 99)
-    const c = established({ sack: random.chance(0.5), ts: random.chance(0.5), ...(random.chance(0.5) ? { wscale: random.below(15) } : {}), rcvbuf: 30000 })
+    const c = established({
+      sack: random.chance(0.5),
+      ts: random.chance(0.5),
+      ...(random.chance(0.5) ? { wscale: random.below(15) } : {}),
+      rcvbuf: 30000,
+    })
     for (let i = 0; i < 100; i++) {
       const near = (base: number): number => base + (random.chance(0.8) ? random.below(4000) - 2000 : random.int32())
       const flags = letters.filter((l) => random.chance(l === 'R' ? 0.01 : l === 'S' ? 0.05 : 0.2)).join('')
       if (random.chance(0.2)) c.write(random.below(5000))
       c.send({
-        flags: flags === '' ? '.' : flags, seq: near((c.t.rcv.nxt - c.irs) | 0), ack: near((c.t.snd.nxt - c.iss) | 0),
-        window: random.below(65536), data: random.below(1400), urgent: random.below(65536), tos: random.below(256),
+        flags: flags === '' ? '.' : flags,
+        seq: near((c.t.rcv.nxt - c.irs) | 0),
+        ack: near((c.t.snd.nxt - c.iss) | 0),
+        window: random.below(65536),
+        data: random.below(1400),
+        urgent: random.below(65536),
+        tos: random.below(256),
         sack: random.chance(0.3) ? [[near(c.hostEnd), near(c.hostEnd)]] : [],
       })
       if (random.chance(0.1)) c.t.receive(new Uint8Array(3000), 0, 3000, 0, null)

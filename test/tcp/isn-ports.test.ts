@@ -33,11 +33,14 @@ tcp('ISN: of one four-tuple grows with time, 15.625 a microsecond (RFC 6528 §3;
   assert.equal((second.snd.iss - iss) | 0, 1562500)
 })
 
-tcp('ISN: two hosts with different secrets choose differently; one seed repeats itself (RFC 6528 §3; DESIGN.md)', () => {
-  const a = connect(new Host({ realIsn: true }), 1000, 5000).snd.iss
-  const b = connect(new Host({ realIsn: true }), 1000, 5000).snd.iss
-  assert.equal(a, b)
-})
+tcp(
+  'ISN: two hosts with different secrets choose differently; one seed repeats itself (RFC 6528 §3; DESIGN.md)',
+  () => {
+    const a = connect(new Host({ realIsn: true }), 1000, 5000).snd.iss
+    const b = connect(new Host({ realIsn: true }), 1000, 5000).snd.iss
+    assert.equal(a, b)
+  },
+)
 
 tcp('Timestamp offset: differs per peer, so that uptime is not told (RFC 7323 §7.1)', () => {
   const host = new Host({ realIsn: true })
@@ -78,20 +81,23 @@ tcp('Ports: a port with a listener is EADDRINUSE even with SO_REUSEADDR (bind(2)
   assert.equal(t.bind(new SockAddr(AF_INET, 0, 80)), -EADDRINUSE)
 })
 
-tcp('Ports: an accepted connection keeps its listener\'s port; with SO_REUSEADDR the server can start again (socket(7))', () => {
-  const host = new Host()
-  const listener = host.listen()
-  const c = host.peer()
-  c.sendSyn()
-  c.drain()
-  c.send({ seq: 1, ack: 1 })
-  c.acceptFrom(listener)
-  listener.close()
-  assert.equal(host.tcp.ports.size, 1)
-  const plain = host.socket()
-  assert.equal(plain.bind(new SockAddr(AF_INET, 0, 80)), -EADDRINUSE)
-  host.listen()
-})
+tcp(
+  "Ports: an accepted connection keeps its listener's port; with SO_REUSEADDR the server can start again (socket(7))",
+  () => {
+    const host = new Host()
+    const listener = host.listen()
+    const c = host.peer()
+    c.sendSyn()
+    c.drain()
+    c.send({ seq: 1, ack: 1 })
+    c.acceptFrom(listener)
+    listener.close()
+    assert.equal(host.tcp.ports.size, 1)
+    const plain = host.socket()
+    assert.equal(plain.bind(new SockAddr(AF_INET, 0, 80)), -EADDRINUSE)
+    host.listen()
+  },
+)
 
 tcp('Ports: a socket may not connect twice, nor two the same four-tuple (connect(2))', () => {
   const host = new Host()
@@ -124,10 +130,16 @@ tcp('Loopback: a host connects to itself and talks, both ends on one table (RFC 
     const n = client.send(b, 0, b.length, 0, null)
     if (n > 0) sent += n
     host.advance(1)
-    for (let m = server.receive(into, 0, into.length, 0, null); m > 0; m = server.receive(into, 0, into.length, 0, null)) got += m
+    for (
+      let m = server.receive(into, 0, into.length, 0, null);
+      m > 0;
+      m = server.receive(into, 0, into.length, 0, null)
+    )
+      got += m
   }
   host.advance(300)
-  for (let m = server.receive(into, 0, into.length, 0, null); m > 0; m = server.receive(into, 0, into.length, 0, null)) got += m
+  for (let m = server.receive(into, 0, into.length, 0, null); m > 0; m = server.receive(into, 0, into.length, 0, null))
+    got += m
   assert.equal(got, sent)
   assert.ok(got >= 1000000)
 })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { SF_KEEPALIVE } from '../../src/sock/sock.ts'
 import { ECONNRESET, ETIMEDOUT } from '../../src/sys/errno.ts'
-import { type Peer, established, tcp } from './dsl.ts'
+import { established, type Peer, tcp } from './dsl.ts'
 
 const TCP_KEEPIDLE = 4
 const TCP_KEEPINTVL = 5
@@ -38,14 +38,17 @@ tcp('Keep-alive, outcome one: the peer answers and the idle time starts again (R
   assert.equal(c.state, 'ESTABLISHED')
 })
 
-tcp('Keep-alive, outcome two: no answer: nine probes 75 s apart, then a reset and ETIMEDOUT (RFC 1122 §4.2.3.6; ip-sysctl)', () => {
-  const c = alive()
-  c.expectAfter(7200000, { seq: 0 })
-  for (let i = 1; i < 9; i++) c.expectAfter(75000, { flags: '.', seq: 0 })
-  c.expectAfter(75000, { flags: 'R.', seq: 1, ack: 1 })
-  assert.equal(c.state, 'CLOSED')
-  assert.equal(c.error(), ETIMEDOUT)
-})
+tcp(
+  'Keep-alive, outcome two: no answer: nine probes 75 s apart, then a reset and ETIMEDOUT (RFC 1122 §4.2.3.6; ip-sysctl)',
+  () => {
+    const c = alive()
+    c.expectAfter(7200000, { seq: 0 })
+    for (let i = 1; i < 9; i++) c.expectAfter(75000, { flags: '.', seq: 0 })
+    c.expectAfter(75000, { flags: 'R.', seq: 1, ack: 1 })
+    assert.equal(c.state, 'CLOSED')
+    assert.equal(c.error(), ETIMEDOUT)
+  },
+)
 
 tcp('Keep-alive, outcome three: the peer has rebooted and resets: ECONNRESET (RFC 1122 §4.2.3.6)', () => {
   const c = alive()
@@ -124,11 +127,14 @@ tcp('Keep-alive: TCP_USER_TIMEOUT overrides the count of probes (tcp(7))', () =>
   assert.equal(c.error(), ETIMEDOUT)
 })
 
-tcp('Keep-alive: our own probes are answered as a window probe is: an ACK below RCV.NXT without data (RFC 9293 §3.8.4)', () => {
-  const c = established()
-  c.send({ seq: 0 })
-  c.expect({ flags: '.', seq: 1, ack: 1 })
-})
+tcp(
+  'Keep-alive: our own probes are answered as a window probe is: an ACK below RCV.NXT without data (RFC 9293 §3.8.4)',
+  () => {
+    const c = established()
+    c.send({ seq: 0 })
+    c.expect({ flags: '.', seq: 1, ack: 1 })
+  },
+)
 
 tcp('Keep-alive: a probe with one byte of garbage is answered too (RFC 1122 §4.2.3.6)', () => {
   const c = established()

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { POLLIN } from '../../src/sock/wait-queue.ts'
 import { EAGAIN, ECONNRESET, EINVAL } from '../../src/sys/errno.ts'
-import { LOCAL, type Peer, REMOTE, listening, synReceived, tcp } from './dsl.ts'
+import { LOCAL, listening, type Peer, REMOTE, synReceived, tcp } from './dsl.ts'
 
 tcp('LISTEN: first, a RST is ignored (RFC 9293 §3.10.7.2)', () => {
   const c = listening()
@@ -79,7 +79,7 @@ tcp('LISTEN: a peer without an MSS option gets segments of 536 bytes (RFC 9293 �
   c.send({ ack: 1001 })
 })
 
-tcp('LISTEN: the peer\'s window scale is bounded by 14 (RFC 7323 §2.3)', () => {
+tcp("LISTEN: the peer's window scale is bounded by 14 (RFC 7323 §2.3)", () => {
   const c = synReceived({ wscale: 200 })
   const listener = c.t
   c.send({ seq: 1, ack: 1, window: 2 })
@@ -133,35 +133,44 @@ function connectMany(c: Peer, count: number): Peer[] {
   return peers
 }
 
-tcp('LISTEN: the accept queue holds backlog + 1 connections; then SYNs are dropped and counted (sk_acceptq_is_full)', () => {
-  const c = listening({ backlog: 2 })
-  const listener = c.t
-  const peers = connectMany(c, 6)
-  assert.deepEqual(peers.map((p) => p.state), ['ESTABLISHED', 'ESTABLISHED', 'ESTABLISHED', 'CLOSED', 'CLOSED', 'CLOSED'])
-  assert.equal(c.counter('TcpExtListenOverflows'), 3)
-  assert.equal(c.counter('TcpExtListenDrops'), 3)
-  for (let i = 0; i < 3; i++) assert.equal((peers[i] as Peer).acceptFrom(listener).remotePort, 50000 + i)
-  assert.equal(listener.accept(), -EAGAIN)
-})
+tcp(
+  'LISTEN: the accept queue holds backlog + 1 connections; then SYNs are dropped and counted (sk_acceptq_is_full)',
+  () => {
+    const c = listening({ backlog: 2 })
+    const listener = c.t
+    const peers = connectMany(c, 6)
+    assert.deepEqual(
+      peers.map((p) => p.state),
+      ['ESTABLISHED', 'ESTABLISHED', 'ESTABLISHED', 'CLOSED', 'CLOSED', 'CLOSED'],
+    )
+    assert.equal(c.counter('TcpExtListenOverflows'), 3)
+    assert.equal(c.counter('TcpExtListenDrops'), 3)
+    for (let i = 0; i < 3; i++) assert.equal((peers[i] as Peer).acceptFrom(listener).remotePort, 50000 + i)
+    assert.equal(listener.accept(), -EAGAIN)
+  },
+)
 
-tcp('LISTEN: a third ACK that finds the accept queue full is forgotten; the SYN-ACK goes again and a later ACK succeeds (tcp_check_req)', () => {
-  const c = listening({ backlog: 2 })
-  const listener = c.t
-  assert.equal(listener.listen(2), 0)
-  const late = c.host.peer(50009)
-  late.sendSyn()
-  late.expect({ flags: 'S.' })
-  connectMany(c, 3)
-  late.send({ seq: 1, ack: 1 })
-  late.expectNothing()
-  assert.equal(late.state, 'SYN-RECEIVED')
-  assert.equal(c.counter('TcpExtListenOverflows'), 1)
-  late.advance(1000)
-  late.expect({ flags: 'S.', seq: 0, ack: 1 })
-  assert.ok(typeof listener.accept() === 'object')
-  late.send({ seq: 1, ack: 1 })
-  assert.equal(late.state, 'ESTABLISHED')
-})
+tcp(
+  'LISTEN: a third ACK that finds the accept queue full is forgotten; the SYN-ACK goes again and a later ACK succeeds (tcp_check_req)',
+  () => {
+    const c = listening({ backlog: 2 })
+    const listener = c.t
+    assert.equal(listener.listen(2), 0)
+    const late = c.host.peer(50009)
+    late.sendSyn()
+    late.expect({ flags: 'S.' })
+    connectMany(c, 3)
+    late.send({ seq: 1, ack: 1 })
+    late.expectNothing()
+    assert.equal(late.state, 'SYN-RECEIVED')
+    assert.equal(c.counter('TcpExtListenOverflows'), 1)
+    late.advance(1000)
+    late.expect({ flags: 'S.', seq: 0, ack: 1 })
+    assert.ok(typeof listener.accept() === 'object')
+    late.send({ seq: 1, ack: 1 })
+    assert.equal(late.state, 'ESTABLISHED')
+  },
+)
 
 tcp('LISTEN: with tcp_abort_on_overflow a third ACK that finds the queue full is reset (ip-sysctl)', () => {
   const c = listening({ backlog: 2, sysctl: { tcp_abort_on_overflow: 1 } })
@@ -181,18 +190,21 @@ tcp('LISTEN: half-open connections are bounded by the backlog (inet_csk_reqsk_qu
   assert.equal(c.counter('TcpExtTCPReqQFullDrop'), 7)
 })
 
-tcp('LISTEN: closing it resets what waits in the accept queue and forgets half-open ones (inet_csk_listen_stop)', () => {
-  const c = listening()
-  const listener = c.t
-  const [done] = connectMany(c, 1)
-  c.sendSyn()
-  c.drain()
-  listener.close()
-  ;(done as Peer).expect({ flags: 'R.', seq: 1, ack: 1 })
-  assert.equal(c.host.tcp.table.size, 0)
-  c.send({ seq: 1, ack: 1 })
-  c.expect({ flags: 'R', seq: 1 })
-})
+tcp(
+  'LISTEN: closing it resets what waits in the accept queue and forgets half-open ones (inet_csk_listen_stop)',
+  () => {
+    const c = listening()
+    const listener = c.t
+    const [done] = connectMany(c, 1)
+    c.sendSyn()
+    c.drain()
+    listener.close()
+    ;(done as Peer).expect({ flags: 'R.', seq: 1, ack: 1 })
+    assert.equal(c.host.tcp.table.size, 0)
+    c.send({ seq: 1, ack: 1 })
+    c.expect({ flags: 'R', seq: 1 })
+  },
+)
 
 tcp('LISTEN: SHUT_RD ends listening; listen again works (tcp_disconnect)', () => {
   const c = listening()

@@ -4,7 +4,11 @@ import { established, synReceived, synSent, tcp } from './dsl.ts'
 
 const TCP_MAXSEG = 2
 
-for (const [mtu, mss] of [[1500, 1460], [576, 536], [9000, 8960]] as const) {
+for (const [mtu, mss] of [
+  [1500, 1460],
+  [576, 536],
+  [9000, 8960],
+] as const) {
   tcp(`MSS: on a link of MTU ${mtu} we advertise ${mss} (RFC 6691 §2; LINUX-TCP 4)`, () => {
     const c = synSent({ mtu })
     c.host.advance(1000)
@@ -12,10 +16,13 @@ for (const [mtu, mss] of [[1500, 1460], [576, 536], [9000, 8960]] as const) {
   })
 }
 
-tcp('MSS: the smaller of the peer\'s option and our link counts (RFC 9293 §3.7.1)', () => {
+tcp("MSS: the smaller of the peer's option and our link counts (RFC 9293 §3.7.1)", () => {
   const c = established({ mss: 1000 })
   c.write(3000)
-  assert.deepEqual(c.drain().map((s) => s.data), [1000, 1000, 1000])
+  assert.deepEqual(
+    c.drain().map((s) => s.data),
+    [1000, 1000, 1000],
+  )
   c.send()
   const d = established({ mss: 9000 })
   d.write(1460)
@@ -38,28 +45,34 @@ tcp('TCP_MAXSEG: lowers what we advertise and send, and is inherited (LINUX-TCP 
   c.send({ seq: 1, ack: 1 })
   c.acceptFrom(listener)
   c.write(1400)
-  assert.deepEqual(c.drain().map((s) => s.data), [700, 700])
+  assert.deepEqual(
+    c.drain().map((s) => s.data),
+    [700, 700],
+  )
   c.send()
 })
 
-tcp('Path MTU: "fragmentation needed" makes the segments shorter and sends the lost one again at once (RFC 1191 §6.5)', () => {
-  const c = established({ sndbuf: 1 << 20 })
-  c.write(1460 * 2)
-  c.drain()
-  c.sendIcmp(1, 3, 4, 1000)
-  const again = c.drain()
-  assert.ok(again.length > 0 && again.every((s) => s.data <= 960), again.map((s) => s.data).join())
-  assert.equal(again[0]?.seq, 1)
-  assert.equal(c.t.snd.mss, 960)
-  for (let i = 0; i < 30 && c.t.txHead !== null; i++) {
+tcp(
+  'Path MTU: "fragmentation needed" makes the segments shorter and sends the lost one again at once (RFC 1191 §6.5)',
+  () => {
+    const c = established({ sndbuf: 1 << 20 })
+    c.write(1460 * 2)
+    c.drain()
+    c.sendIcmp(1, 3, 4, 1000)
+    const again = c.drain()
+    assert.ok(again.length > 0 && again.every((s) => s.data <= 960), again.map((s) => s.data).join())
+    assert.equal(again[0]?.seq, 1)
+    assert.equal(c.t.snd.mss, 960)
+    for (let i = 0; i < 30 && c.t.txHead !== null; i++) {
+      c.send()
+      c.advance(100)
+    }
+    c.drain()
+    c.write(2000)
+    assert.ok(c.drain().every((s) => s.data <= 960))
     c.send()
-    c.advance(100)
-  }
-  c.drain()
-  c.write(2000)
-  assert.ok(c.drain().every((s) => s.data <= 960))
-  c.send()
-})
+  },
+)
 
 tcp('Path MTU: an error about data not in flight is not believed (RFC 5927 §7)', () => {
   const c = established()

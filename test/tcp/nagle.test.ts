@@ -23,11 +23,17 @@ tcp('Nagle: full segments do not wait, their tail does (RFC 9293 §3.7.4)', () =
   const c = established()
   c.write(10)
   c.write(MSS * 2)
-  assert.deepEqual(c.drain().map((s) => s.data), [10, MSS, MSS])
+  assert.deepEqual(
+    c.drain().map((s) => s.data),
+    [10, MSS, MSS],
+  )
   c.send()
   c.write(10)
   c.write(MSS + 10)
-  assert.deepEqual(c.drain().map((s) => s.data), [10, MSS])
+  assert.deepEqual(
+    c.drain().map((s) => s.data),
+    [10, MSS],
+  )
   c.send()
   c.expect({ data: 10 })
   c.send()
@@ -36,9 +42,15 @@ tcp('Nagle: full segments do not wait, their tail does (RFC 9293 §3.7.4)', () =
 tcp('Minshall: a small tail behind full segments leaves if no small one is out (tcp_minshall_check)', () => {
   const c = established()
   c.write(MSS + 10)
-  assert.deepEqual(c.drain().map((s) => s.data), [MSS, 10])
+  assert.deepEqual(
+    c.drain().map((s) => s.data),
+    [MSS, 10],
+  )
   c.write(MSS + 10)
-  assert.deepEqual(c.drain().map((s) => s.data), [MSS])
+  assert.deepEqual(
+    c.drain().map((s) => s.data),
+    [MSS],
+  )
   c.send()
   c.expect({ data: 10 })
   c.send()
@@ -59,7 +71,16 @@ tcp('Nagle: a waiting tail fills up with later writes to a full segment (RFC 929
 tcp('TCP_NODELAY: every write leaves at once (tcp(7))', () => {
   const c = established({ prepare: (t) => t.setOption(6, TCP_NODELAY, 1) })
   for (let i = 0; i < 5; i++) c.write(10)
-  assert.deepEqual(c.drain().map((s) => [s.data, s.push]), [[10, true], [10, true], [10, true], [10, true], [10, true]])
+  assert.deepEqual(
+    c.drain().map((s) => [s.data, s.push]),
+    [
+      [10, true],
+      [10, true],
+      [10, true],
+      [10, true],
+      [10, true],
+    ],
+  )
   c.send()
 })
 
@@ -124,9 +145,12 @@ tcp('Nagle: a FIN does not wait and takes the tail along (RFC 9293 §3.7.4)', ()
   c.expect({ flags: 'F.', seq: 11, data: 20 })
 })
 
-tcp('PSH: the last byte of a send call is pushed; a burst\'s last segment too (LINUX-TCP 9)', () => {
+tcp("PSH: the last byte of a send call is pushed; a burst's last segment too (LINUX-TCP 9)", () => {
   const c = established({ sndbuf: 1 << 20 })
   c.write(MSS * 4)
-  assert.deepEqual(c.drain().map((s) => s.push), [false, true, false, true])
+  assert.deepEqual(
+    c.drain().map((s) => s.push),
+    [false, true, false, true],
+  )
   c.send()
 })

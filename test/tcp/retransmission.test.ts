@@ -2,18 +2,26 @@
 import assert from 'node:assert/strict'
 import { AF_INET, SockAddr } from '../../src/sock/address.ts'
 import { ECONNRESET, EHOSTUNREACH, ETIMEDOUT } from '../../src/sys/errno.ts'
-import { Host, established, finWait1, tcp } from './dsl.ts'
+import { established, finWait1, Host, tcp } from './dsl.ts'
 
-for (const [rtt, rto] of [[100, 300], [10, 210], [200, 600], [1, 201]] as const) {
-  tcp(`RTO: after a first sample of ${rtt} ms it is R + max(200 ms, 2R) = ${rto} ms (RFC 6298 §2.2; LINUX-TCP 19)`, () => {
-    const c = established({ rttMs: rtt })
-    assert.equal(c.t.srtt >> 3, rtt * 1000)
-    assert.equal(c.t.rto, rto * 1000)
-    c.write(100)
-    c.expect({ flags: '.', data: 100 })
-    c.expectAfter(rto, { flags: '.', seq: 1, data: 100 })
-    c.send({ ack: 101 })
-  })
+for (const [rtt, rto] of [
+  [100, 300],
+  [10, 210],
+  [200, 600],
+  [1, 201],
+] as const) {
+  tcp(
+    `RTO: after a first sample of ${rtt} ms it is R + max(200 ms, 2R) = ${rto} ms (RFC 6298 §2.2; LINUX-TCP 19)`,
+    () => {
+      const c = established({ rttMs: rtt })
+      assert.equal(c.t.srtt >> 3, rtt * 1000)
+      assert.equal(c.t.rto, rto * 1000)
+      c.write(100)
+      c.expect({ flags: '.', data: 100 })
+      c.expectAfter(rto, { flags: '.', seq: 1, data: 100 })
+      c.send({ ack: 101 })
+    },
+  )
 }
 
 tcp('RTO: doubles with every timeout, up to 120 s (RFC 6298 §5.5; ip-sysctl tcp_rto_max_ms)', () => {
@@ -76,11 +84,14 @@ tcp('Karn: with timestamps an ACK of a retransmitted segment does give a sample 
   assert.ok(c.t.rto < 400000, String(c.t.rto))
 })
 
-tcp('RTO: the first sample of a passive open is the handshake\'s, of an active one the SYN\'s (tcp_init_transfer)', () => {
-  assert.equal(established({ rttMs: 70 }).t.srtt >> 3, 70000)
-  // In the clock's first microsecond the SYN counts as sent one later.
-  assert.ok(Math.abs((established({ rttMs: 70, active: true }).t.srtt >> 3) - 70000) <= 1)
-})
+tcp(
+  "RTO: the first sample of a passive open is the handshake's, of an active one the SYN's (tcp_init_transfer)",
+  () => {
+    assert.equal(established({ rttMs: 70 }).t.srtt >> 3, 70000)
+    // In the clock's first microsecond the SYN counts as sent one later.
+    assert.ok(Math.abs((established({ rttMs: 70, active: true }).t.srtt >> 3) - 70000) <= 1)
+  },
+)
 
 tcp('RTO: steady samples bring the RTO down to srtt + 200 ms (tcp_rtt_estimator, RTO minimum)', () => {
   const c = established({ rttMs: 100 })
@@ -93,16 +104,19 @@ tcp('RTO: steady samples bring the RTO down to srtt + 200 ms (tcp_rtt_estimator,
   assert.ok(c.t.rto >= 300000 && c.t.rto <= 301000, String(c.t.rto))
 })
 
-tcp('Giving up: after tcp_retries2 = 15 worth of backoff, about 924 s, the writer gets ETIMEDOUT (RFC 9293 §3.8.3; ip-sysctl)', () => {
-  const c = established({ rttMs: 1 })
-  c.write(100)
-  c.advance(900000)
-  assert.equal(c.state, 'ESTABLISHED')
-  c.advance(200000)
-  assert.equal(c.state, 'CLOSED')
-  assert.equal(c.error(), ETIMEDOUT)
-  assert.equal(c.counter('TcpExtTCPAbortOnTimeout'), 1)
-})
+tcp(
+  'Giving up: after tcp_retries2 = 15 worth of backoff, about 924 s, the writer gets ETIMEDOUT (RFC 9293 §3.8.3; ip-sysctl)',
+  () => {
+    const c = established({ rttMs: 1 })
+    c.write(100)
+    c.advance(900000)
+    assert.equal(c.state, 'ESTABLISHED')
+    c.advance(200000)
+    assert.equal(c.state, 'CLOSED')
+    assert.equal(c.error(), ETIMEDOUT)
+    assert.equal(c.counter('TcpExtTCPAbortOnTimeout'), 1)
+  },
+)
 
 tcp('Giving up: tcp_retries2 = 3 ends after 200 ms x (2^4 - 1) of modelled timeouts (retransmits_timed_out)', () => {
   const c = established({ rttMs: 1, sysctl: { tcp_retries2: 3 } })
@@ -147,17 +161,20 @@ tcp('User timeout: the last wait is shortened so that the timeout holds (tcp_cla
   assert.equal(c.state, 'CLOSED')
 })
 
-tcp('Orphan: a closed connection that was alive retries 8 times, then is forgotten (ip-sysctl tcp_orphan_retries)', () => {
-  const c = finWait1({ rttMs: 1 }, true)
-  c.advance(200)
-  let count = 0
-  for (let i = 0; i < 400 && c.state !== 'CLOSED'; i++) {
-    c.advance(500)
-    count += c.drain().length
-  }
-  assert.equal(c.state, 'CLOSED')
-  assert.ok(count >= 7 && count <= 9, `${count} retransmissions`)
-})
+tcp(
+  'Orphan: a closed connection that was alive retries 8 times, then is forgotten (ip-sysctl tcp_orphan_retries)',
+  () => {
+    const c = finWait1({ rttMs: 1 }, true)
+    c.advance(200)
+    let count = 0
+    for (let i = 0; i < 400 && c.state !== 'CLOSED'; i++) {
+      c.advance(500)
+      count += c.drain().length
+    }
+    assert.equal(c.state, 'CLOSED')
+    assert.ok(count >= 7 && count <= 9, `${count} retransmissions`)
+  },
+)
 
 tcp('Orphan: tcp_orphan_retries = 1 makes it short (ip-sysctl)', () => {
   const c = finWait1({ rttMs: 1, sysctl: { tcp_orphan_retries: 1 } }, true)
@@ -165,36 +182,42 @@ tcp('Orphan: tcp_orphan_retries = 1 makes it short (ip-sysctl)', () => {
   assert.equal(c.state, 'CLOSED')
 })
 
-tcp('Local drops: a segment that the device refused is tried again after 500 ms without backoff (tcp_retransmit_timer)', () => {
-  const c = established()
-  c.write(100)
-  c.expect({ data: 100 })
-  c.host.link.isFull = true
-  c.advance(300)
-  c.advance(499)
-  c.host.link.isFull = false
-  c.expectNothing()
-  c.advance(1)
-  c.expect({ seq: 1, data: 100 })
-  c.send({ ack: 101 })
-})
+tcp(
+  'Local drops: a segment that the device refused is tried again after 500 ms without backoff (tcp_retransmit_timer)',
+  () => {
+    const c = established()
+    c.write(100)
+    c.expect({ data: 100 })
+    c.host.link.isFull = true
+    c.advance(300)
+    c.advance(499)
+    c.host.link.isFull = false
+    c.expectNothing()
+    c.advance(1)
+    c.expect({ seq: 1, data: 100 })
+    c.send({ ack: 101 })
+  },
+)
 
-tcp('Retransmission: what follows the first hole goes again by slow start after a timeout (RFC 5681 §3.1; LINUX-TCP 26)', () => {
-  const c = established()
-  c.write(1460 * 4)
-  c.drain()
-  c.advance(300)
-  c.expect({ seq: 1, data: 1460 })
-  c.expectNothing()
-  assert.equal(c.t.snd.cwnd, 1)
-  assert.equal(c.t.snd.ssthresh, 7)
-  c.send({ ack: 1461 })
-  c.expect({ seq: 1461, data: 1460 })
-  c.expect({ seq: 2921, data: 1460 })
-  c.expectNothing()
-  c.send({ ack: 5841 })
-  assert.equal(c.t.packetsOut, 0)
-})
+tcp(
+  'Retransmission: what follows the first hole goes again by slow start after a timeout (RFC 5681 §3.1; LINUX-TCP 26)',
+  () => {
+    const c = established()
+    c.write(1460 * 4)
+    c.drain()
+    c.advance(300)
+    c.expect({ seq: 1, data: 1460 })
+    c.expectNothing()
+    assert.equal(c.t.snd.cwnd, 1)
+    assert.equal(c.t.snd.ssthresh, 7)
+    c.send({ ack: 1461 })
+    c.expect({ seq: 1461, data: 1460 })
+    c.expect({ seq: 2921, data: 1460 })
+    c.expectNothing()
+    c.send({ ack: 5841 })
+    assert.equal(c.t.packetsOut, 0)
+  },
+)
 
 tcp('Retransmission: a partial ACK leaves the rest of a segment to be sent again (RFC 9293 §3.10.7.4 fifth)', () => {
   const c = established()
@@ -213,7 +236,10 @@ tcp('Retransmission: a partial ACK leaves the rest of a segment to be sent again
 tcp('Retransmission: small segments are merged into one up to the MSS (tcp_retrans_try_collapse)', () => {
   const c = established({ prepare: (t) => t.setOption(6, 1, 1) })
   for (let i = 0; i < 5; i++) c.write(100)
-  assert.deepEqual(c.drain().map((s) => s.data), [100, 100, 100, 100, 100])
+  assert.deepEqual(
+    c.drain().map((s) => s.data),
+    [100, 100, 100, 100, 100],
+  )
   c.expectAfter(300, { seq: 1, data: 500 })
   c.send({ ack: 501 })
   assert.equal(c.t.packetsOut, 0)

@@ -1,6 +1,6 @@
 /** SACK as a receiver makes it: RFC 2018, RFC 2883, LINUX-TCP 30. */
 import assert from 'node:assert/strict'
-import { type Peer, established, tcp } from './dsl.ts'
+import { established, type Peer, tcp } from './dsl.ts'
 
 const sacking = (setup: Parameters<typeof established>[0] = {}): Peer => established({ sack: true, ...setup })
 
@@ -18,14 +18,33 @@ tcp('SACK: a range beyond a hole is reported (RFC 2018 §3)', () => {
 
 tcp('SACK: the newest range comes first, then the most recent others (RFC 2018 §4)', () => {
   const c = sacking()
-  assert.deepEqual(blocks(c, [1001, 1101], [3001, 3101], [2001, 2101]), [[2001, 2101], [3001, 3101], [1001, 1101]])
+  assert.deepEqual(blocks(c, [1001, 1101], [3001, 3101], [2001, 2101]), [
+    [2001, 2101],
+    [3001, 3101],
+    [1001, 1101],
+  ])
 })
 
 tcp('SACK: at most four blocks, three with timestamps (RFC 2018 §3; LINUX-TCP 30)', () => {
-  const ranges = [[1001, 1101], [2001, 2101], [3001, 3101], [4001, 4101], [5001, 5101]] as const
-  assert.deepEqual(blocks(sacking(), ...ranges), [[5001, 5101], [4001, 4101], [3001, 3101], [2001, 2101]])
+  const ranges = [
+    [1001, 1101],
+    [2001, 2101],
+    [3001, 3101],
+    [4001, 4101],
+    [5001, 5101],
+  ] as const
+  assert.deepEqual(blocks(sacking(), ...ranges), [
+    [5001, 5101],
+    [4001, 4101],
+    [3001, 3101],
+    [2001, 2101],
+  ])
   const c = sacking({ ts: true })
-  assert.deepEqual(blocks(c, ...ranges), [[5001, 5101], [4001, 4101], [3001, 3101]])
+  assert.deepEqual(blocks(c, ...ranges), [
+    [5001, 5101],
+    [4001, 4101],
+    [3001, 3101],
+  ])
 })
 
 tcp('SACK: with timestamps the layout is nop,nop,TS,nop,nop,sack (LINUX-TCP 1)', () => {
@@ -42,7 +61,10 @@ tcp('SACK: adjacent and overlapping ranges merge into one (RFC 2018 §4)', () =>
 
 tcp('SACK: filling the hole up to a block takes it off the list (RFC 2018 §4)', () => {
   const c = sacking()
-  assert.deepEqual(blocks(c, [1001, 1101], [2001, 2101]), [[2001, 2101], [1001, 1101]])
+  assert.deepEqual(blocks(c, [1001, 1101], [2001, 2101]), [
+    [2001, 2101],
+    [1001, 1101],
+  ])
   c.send({ seq: 1, data: 1000, ack: 1 })
   c.expect({ ack: 1101, sack: [[2001, 2101]] })
   c.send({ seq: 1101, data: 900, ack: 1 })
@@ -66,13 +88,19 @@ tcp('DSACK: data below RCV.NXT is reported first (RFC 2883 §4.1; LINUX-TCP 30)'
 
 tcp('DSACK: a duplicate of out-of-order data is reported first, inside the block that has it (RFC 2883 §4.1.1)', () => {
   const c = sacking()
-  assert.deepEqual(blocks(c, [1001, 1501], [1101, 1201]), [[1101, 1201], [1001, 1501]])
+  assert.deepEqual(blocks(c, [1001, 1501], [1101, 1201]), [
+    [1101, 1201],
+    [1001, 1501],
+  ])
   assert.equal(c.counter('TcpExtTCPDSACKOfoSent'), 1)
 })
 
 tcp('DSACK: only the part already there of a partial duplicate (RFC 2883 §4.2)', () => {
   const c = sacking()
-  assert.deepEqual(blocks(c, [1001, 1501], [1401, 1601]), [[1401, 1501], [1001, 1601]])
+  assert.deepEqual(blocks(c, [1001, 1501], [1401, 1601]), [
+    [1401, 1501],
+    [1001, 1601],
+  ])
 })
 
 tcp('DSACK: a segment that straddles RCV.NXT reports its old part (RFC 2883 §4.2.1)', () => {

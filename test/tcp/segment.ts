@@ -6,7 +6,15 @@ import * as wire from '../../src/wire/tcp.ts'
 import * as options from '../../src/wire/tcp-options.ts'
 
 const LETTERS: Readonly<Record<string, number>> = {
-  F: wire.FIN, S: wire.SYN, R: wire.RST, P: wire.PSH, '.': wire.ACK, U: wire.URG, E: wire.ECE, W: wire.CWR, e: wire.AE,
+  F: wire.FIN,
+  S: wire.SYN,
+  R: wire.RST,
+  P: wire.PSH,
+  '.': wire.ACK,
+  U: wire.URG,
+  E: wire.ECE,
+  W: wire.CWR,
+  e: wire.AE,
 }
 
 /** `S.` and the like as bits; `none` is 0. */
@@ -74,7 +82,16 @@ export function patternBytes(from: number, length: number): Uint8Array {
   return bytes
 }
 
-const KINDS: Readonly<Record<number, string>> = { 0: 'eol', 1: 'nop', 2: 'mss', 3: 'wscale', 4: 'sackOK', 5: 'sack', 8: 'TS', 34: 'FO' }
+const KINDS: Readonly<Record<number, string>> = {
+  0: 'eol',
+  1: 'nop',
+  2: 'mss',
+  3: 'wscale',
+  4: 'sackOK',
+  5: 'sack',
+  8: 'TS',
+  34: 'FO',
+}
 
 export function optionLayout(b: Uint8Array, from: number, end: number): string {
   const names: string[] = []
@@ -111,10 +128,18 @@ export function writeOptions(b: Uint8Array, at: number, s: Outgoing, edge: (n: n
 }
 
 /** Puts an IP header in front of [IPv4 header length, end) and finishes the checksums. */
-export function finishIp(b: Uint8Array, end: number, saddr: number, daddr: number, protocol: number, tos: number): Uint8Array {
+export function finishIp(
+  b: Uint8Array,
+  end: number,
+  saddr: number,
+  daddr: number,
+  protocol: number,
+  tos: number,
+): Uint8Array {
   ipv4.emit(b, 0, ipv4.HDR_LEN, tos, end, 1, ipv4.DF, 64, protocol, saddr, daddr)
   ipv4.fillChecksum(b, 0)
-  if (protocol === ipv4.PROTO_TCP) wire.fillChecksum(b, ipv4.HDR_LEN, end, checksum.pseudo4(saddr, daddr, protocol, end - ipv4.HDR_LEN))
+  if (protocol === ipv4.PROTO_TCP)
+    wire.fillChecksum(b, ipv4.HDR_LEN, end, checksum.pseudo4(saddr, daddr, protocol, end - ipv4.HDR_LEN))
   else icmp.fillChecksum(b, ipv4.HDR_LEN, end)
   return b.subarray(0, end)
 }

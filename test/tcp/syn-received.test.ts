@@ -73,7 +73,7 @@ tcp('SYN-RECEIVED: a segment without ACK is dropped (RFC 9293 §3.10.7.4 fifth)'
   assert.equal(c.state, 'SYN-RECEIVED')
 })
 
-tcp('SYN-RECEIVED: data with the handshake\'s ACK is taken, out of order data as well (tcp_check_req)', () => {
+tcp("SYN-RECEIVED: data with the handshake's ACK is taken, out of order data as well (tcp_check_req)", () => {
   const c = synReceived()
   const listener = c.t
   c.send({ seq: 101, ack: 1, data: 50 })
@@ -84,7 +84,7 @@ tcp('SYN-RECEIVED: data with the handshake\'s ACK is taken, out of order data as
   assert.equal(c.read(), 150)
 })
 
-tcp('SYN-RECEIVED: a FIN with the handshake\'s ACK leads straight to CLOSE-WAIT (RFC 9293 §3.10.7.4 eighth)', () => {
+tcp("SYN-RECEIVED: a FIN with the handshake's ACK leads straight to CLOSE-WAIT (RFC 9293 §3.10.7.4 eighth)", () => {
   const c = synReceived()
   const listener = c.t
   c.send({ flags: 'F.', seq: 1, ack: 1 })
@@ -93,17 +93,20 @@ tcp('SYN-RECEIVED: a FIN with the handshake\'s ACK leads straight to CLOSE-WAIT 
   assert.equal(c.read(), 0)
 })
 
-tcp('SYN-RECEIVED: the SYN-ACK goes again after 1, 2, 4, 8, 16 s and the request ends 32 s later, at 63 s (LINUX-TCP 5; ip-sysctl)', () => {
-  const c = synReceived()
-  const start = c.host.nowMs
-  for (const wait of [1, 2, 4, 8, 16]) c.expectAfter(wait * 1000, { flags: 'S.', seq: 0, ack: 1 })
-  c.advance(31999)
-  assert.equal(c.state, 'SYN-RECEIVED')
-  c.advance(1)
-  assert.equal(c.state, 'CLOSED')
-  assert.equal(c.host.nowMs - start, 63000)
-  c.expectNothing()
-})
+tcp(
+  'SYN-RECEIVED: the SYN-ACK goes again after 1, 2, 4, 8, 16 s and the request ends 32 s later, at 63 s (LINUX-TCP 5; ip-sysctl)',
+  () => {
+    const c = synReceived()
+    const start = c.host.nowMs
+    for (const wait of [1, 2, 4, 8, 16]) c.expectAfter(wait * 1000, { flags: 'S.', seq: 0, ack: 1 })
+    c.advance(31999)
+    assert.equal(c.state, 'SYN-RECEIVED')
+    c.advance(1)
+    assert.equal(c.state, 'CLOSED')
+    assert.equal(c.host.nowMs - start, 63000)
+    c.expectNothing()
+  },
+)
 
 tcp('SYN-RECEIVED: tcp_synack_retries bounds the retries (ip-sysctl)', () => {
   const c = synReceived({ sysctl: { tcp_synack_retries: 1 } })
@@ -112,23 +115,29 @@ tcp('SYN-RECEIVED: tcp_synack_retries bounds the retries (ip-sysctl)', () => {
   assert.equal(c.state, 'CLOSED')
 })
 
-tcp('SYN-RECEIVED: no round-trip sample after the SYN-ACK was sent again without timestamps (Karn; RFC 6298 §3)', () => {
-  const c = synReceived()
-  const listener = c.t
-  c.advance(1000)
-  c.drain()
-  c.advance(100)
-  c.send({ seq: 1, ack: 1 })
-  assert.equal(c.acceptFrom(listener).srtt, 0)
-})
+tcp(
+  'SYN-RECEIVED: no round-trip sample after the SYN-ACK was sent again without timestamps (Karn; RFC 6298 §3)',
+  () => {
+    const c = synReceived()
+    const listener = c.t
+    c.advance(1000)
+    c.drain()
+    c.advance(100)
+    c.send({ seq: 1, ack: 1 })
+    assert.equal(c.acceptFrom(listener).srtt, 0)
+  },
+)
 
-tcp('SYN-RECEIVED: port unreachable about the SYN-ACK ends the request; other sequence numbers do not (tcp_req_err)', () => {
-  const c = synReceived()
-  c.sendIcmp(50, 3, 3)
-  assert.equal(c.state, 'SYN-RECEIVED')
-  c.sendIcmp(0, 3, 3)
-  assert.equal(c.state, 'CLOSED')
-})
+tcp(
+  'SYN-RECEIVED: port unreachable about the SYN-ACK ends the request; other sequence numbers do not (tcp_req_err)',
+  () => {
+    const c = synReceived()
+    c.sendIcmp(50, 3, 3)
+    assert.equal(c.state, 'SYN-RECEIVED')
+    c.sendIcmp(0, 3, 3)
+    assert.equal(c.state, 'CLOSED')
+  },
+)
 
 /** SYN-RECEIVED of a simultaneous open: a control block. */
 function simultaneous(): ReturnType<typeof synSent> {

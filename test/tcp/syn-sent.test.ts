@@ -3,9 +3,17 @@ import assert from 'node:assert/strict'
 import { AF_INET, SockAddr } from '../../src/sock/address.ts'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../src/sock/wait-queue.ts'
 import {
-  EAGAIN, EALREADY, ECONNREFUSED, ECONNRESET, EHOSTUNREACH, EISCONN, ENETUNREACH, ENOTCONN, ETIMEDOUT,
+  EAGAIN,
+  EALREADY,
+  ECONNREFUSED,
+  ECONNRESET,
+  EHOSTUNREACH,
+  EISCONN,
+  ENETUNREACH,
+  ENOTCONN,
+  ETIMEDOUT,
 } from '../../src/sys/errno.ts'
-import { Host, REMOTE, REMOTE_PORT, established, synSent, tcp } from './dsl.ts'
+import { established, Host, REMOTE, REMOTE_PORT, synSent, tcp } from './dsl.ts'
 
 const PEER = new SockAddr(AF_INET, REMOTE, REMOTE_PORT)
 
@@ -28,7 +36,11 @@ tcp('SYN-SENT: with tcp_timestamps=0 the SYN says mss, nop, nop, sackOK, nop, ws
 })
 
 tcp('SYN-SENT: the window scale follows tcp_rmem: 7 for 6 MiB, 8 for 15 MiB, 10 for 32 MiB (LINUX-TCP 2)', () => {
-  for (const [most, scale] of [[6291456, 7], [15 << 20, 8], [32 << 20, 10]] as const) {
+  for (const [most, scale] of [
+    [6291456, 7],
+    [15 << 20, 8],
+    [32 << 20, 10],
+  ] as const) {
     const host = new Host({ sysctl: { tcp_rmem: [4096, 131072, most] } })
     const t = host.socket()
     t.connect(PEER)
@@ -60,7 +72,12 @@ tcp('SYN-SENT: a SYN-ACK establishes the connection and is acknowledged at once 
 
 tcp('SYN-SENT: an ACK of something else is answered with a reset (RFC 9293 §3.10.7.3 first)', () => {
   const c = synSent()
-  for (const [flags, ack] of [['.', 0], ['S.', 2], ['.', 500], ['S.', 0]] as const) {
+  for (const [flags, ack] of [
+    ['.', 0],
+    ['S.', 2],
+    ['.', 500],
+    ['S.', 0],
+  ] as const) {
     c.send({ flags, seq: 0, ack })
     c.expect({ flags: 'R', seq: ack, ack: 0 })
     assert.equal(c.state, 'SYN-SENT')
@@ -114,21 +131,24 @@ tcp('SYN-SENT: segments without SYN and RST are dropped (RFC 9293 §3.10.7.3 fif
   assert.equal(c.state, 'SYN-SENT')
 })
 
-tcp('SYN-SENT: a SYN without ACK leads to SYN-RECEIVED and a SYN-ACK, an ACK then to ESTABLISHED (RFC 9293 §3.5, figure 7)', () => {
-  const c = synSent()
-  c.sendSyn()
-  c.expect({ flags: 'S.', seq: 0, ack: 1, mss: 1460 })
-  assert.equal(c.state, 'SYN-RECEIVED')
-  c.send({ flags: '.', seq: 1, ack: 1 })
-  assert.equal(c.state, 'ESTABLISHED')
-  assert.equal(c.t.connect(PEER), 0)
-  c.write(10)
-  c.expect({ flags: '.', seq: 1, ack: 1, data: 10 })
-  c.send({ ack: 11, data: 5 })
-  assert.equal(c.read(), 5)
-})
+tcp(
+  'SYN-SENT: a SYN without ACK leads to SYN-RECEIVED and a SYN-ACK, an ACK then to ESTABLISHED (RFC 9293 §3.5, figure 7)',
+  () => {
+    const c = synSent()
+    c.sendSyn()
+    c.expect({ flags: 'S.', seq: 0, ack: 1, mss: 1460 })
+    assert.equal(c.state, 'SYN-RECEIVED')
+    c.send({ flags: '.', seq: 1, ack: 1 })
+    assert.equal(c.state, 'ESTABLISHED')
+    assert.equal(c.t.connect(PEER), 0)
+    c.write(10)
+    c.expect({ flags: '.', seq: 1, ack: 1, data: 10 })
+    c.send({ ack: 11, data: 5 })
+    assert.equal(c.read(), 5)
+  },
+)
 
-tcp('SYN-SENT: in a simultaneous open the peer\'s SYN-ACK establishes too (RFC 9293 §3.5, figure 7)', () => {
+tcp("SYN-SENT: in a simultaneous open the peer's SYN-ACK establishes too (RFC 9293 §3.5, figure 7)", () => {
   const c = synSent()
   c.sendSyn()
   c.expect({ flags: 'S.', seq: 0, ack: 1 })
@@ -140,39 +160,48 @@ tcp('SYN-SENT: in a simultaneous open the peer\'s SYN-ACK establishes too (RFC 9
   c.send({ seq: 1, ack: 11 })
 })
 
-tcp('SYN-SENT: in a simultaneous open the options of both count, and the SYN-ACK goes again (RFC 9293 §3.5; RFC 7323 §3.2)', () => {
-  const c = synSent({ ts: true, sack: true, wscale: 3 })
-  c.sendSyn()
-  c.expect({ flags: 'S.', layout: 'mss,sackOK,TS,nop,wscale' })
-  c.expectAfter(1000, { flags: 'S.', seq: 0, ack: 1, layout: 'mss,sackOK,TS,nop,wscale' })
-  c.ts = true
-  c.send({ seq: 1, ack: 1, window: 100 })
-  assert.equal(c.state, 'ESTABLISHED')
-  assert.equal(c.t.snd.wnd, 800)
-})
+tcp(
+  'SYN-SENT: in a simultaneous open the options of both count, and the SYN-ACK goes again (RFC 9293 §3.5; RFC 7323 §3.2)',
+  () => {
+    const c = synSent({ ts: true, sack: true, wscale: 3 })
+    c.sendSyn()
+    c.expect({ flags: 'S.', layout: 'mss,sackOK,TS,nop,wscale' })
+    c.expectAfter(1000, { flags: 'S.', seq: 0, ack: 1, layout: 'mss,sackOK,TS,nop,wscale' })
+    c.ts = true
+    c.send({ seq: 1, ack: 1, window: 100 })
+    assert.equal(c.state, 'ESTABLISHED')
+    assert.equal(c.t.snd.wnd, 800)
+  },
+)
 
-tcp('SYN-SENT: the SYN goes again after 1, 1, 1, 1, 1, 2, 4, 8, 16, 32 s and connect fails 64 s later (LINUX-TCP 5; ip-sysctl)', () => {
-  const c = synSent()
-  const start = c.host.nowMs
-  for (const wait of [1, 1, 1, 1, 1, 2, 4, 8, 16, 32]) c.expectAfter(wait * 1000, { flags: 'S', seq: 0, ack: 0 })
-  c.advance(63999)
-  assert.equal(c.state, 'SYN-SENT')
-  c.advance(1)
-  c.expectNothing()
-  assert.equal(c.state, 'CLOSED')
-  assert.equal(c.host.nowMs - start, 131000)
-  assert.equal(c.t.connect(PEER), -ETIMEDOUT)
-  assert.equal(c.counter('TcpExtTCPAbortOnTimeout'), 1)
-})
+tcp(
+  'SYN-SENT: the SYN goes again after 1, 1, 1, 1, 1, 2, 4, 8, 16, 32 s and connect fails 64 s later (LINUX-TCP 5; ip-sysctl)',
+  () => {
+    const c = synSent()
+    const start = c.host.nowMs
+    for (const wait of [1, 1, 1, 1, 1, 2, 4, 8, 16, 32]) c.expectAfter(wait * 1000, { flags: 'S', seq: 0, ack: 0 })
+    c.advance(63999)
+    assert.equal(c.state, 'SYN-SENT')
+    c.advance(1)
+    c.expectNothing()
+    assert.equal(c.state, 'CLOSED')
+    assert.equal(c.host.nowMs - start, 131000)
+    assert.equal(c.t.connect(PEER), -ETIMEDOUT)
+    assert.equal(c.counter('TcpExtTCPAbortOnTimeout'), 1)
+  },
+)
 
-tcp('SYN-SENT: TCP_SYNCNT counts beyond the linear timeouts; without those it is the number of retries (tcp(7))', () => {
-  const c = synSent({ sysctl: { tcp_syn_linear_timeouts: 0 }, prepare: (t) => t.setOption(6, 7, 2) })
-  c.expectAfter(1000, { flags: 'S', seq: 0 })
-  c.expectAfter(2000, { flags: 'S', seq: 0 })
-  c.advance(4000)
-  c.expectNothing()
-  assert.equal(c.error(), ETIMEDOUT)
-})
+tcp(
+  'SYN-SENT: TCP_SYNCNT counts beyond the linear timeouts; without those it is the number of retries (tcp(7))',
+  () => {
+    const c = synSent({ sysctl: { tcp_syn_linear_timeouts: 0 }, prepare: (t) => t.setOption(6, 7, 2) })
+    c.expectAfter(1000, { flags: 'S', seq: 0 })
+    c.expectAfter(2000, { flags: 'S', seq: 0 })
+    c.advance(4000)
+    c.expectNothing()
+    assert.equal(c.error(), ETIMEDOUT)
+  },
+)
 
 tcp('SYN-SENT: TCP_USER_TIMEOUT ends the attempt (tcp(7))', () => {
   const c = synSent({ prepare: (t) => t.setOption(6, 18, 3500) })
@@ -182,7 +211,11 @@ tcp('SYN-SENT: TCP_USER_TIMEOUT ends the attempt (tcp(7))', () => {
 })
 
 tcp('SYN-SENT: host and network unreachable end the attempt at once (RFC 1122 §4.2.3.9; tcp_v4_err)', () => {
-  for (const [code, error] of [[1, EHOSTUNREACH], [0, ENETUNREACH], [3, ECONNREFUSED]] as const) {
+  for (const [code, error] of [
+    [1, EHOSTUNREACH],
+    [0, ENETUNREACH],
+    [3, ECONNREFUSED],
+  ] as const) {
     const c = synSent()
     c.sendIcmp(0, 3, code)
     assert.equal(c.state, 'CLOSED')
@@ -215,13 +248,16 @@ tcp('SYN-SENT: shutdown gives the attempt up (inet_shutdown)', () => {
   assert.equal(c.read(), -ENOTCONN)
 })
 
-tcp('SYN-SENT: a SYN-ACK with a timestamp echo of another time is answered with a reset (RFC 7323 §5; tcp_rcv_synsent)', () => {
-  const c = synSent()
-  c.send({ flags: 'S.', seq: 0, ack: 1, mss: 1460, ts: [1, 5] })
-  c.expect({ flags: 'R', seq: 1 })
-  assert.equal(c.state, 'SYN-SENT')
-  assert.equal(c.counter('TcpExtPAWSActive'), 1)
-})
+tcp(
+  'SYN-SENT: a SYN-ACK with a timestamp echo of another time is answered with a reset (RFC 7323 §5; tcp_rcv_synsent)',
+  () => {
+    const c = synSent()
+    c.send({ flags: 'S.', seq: 0, ack: 1, mss: 1460, ts: [1, 5] })
+    c.expect({ flags: 'R', seq: 1 })
+    assert.equal(c.state, 'SYN-SENT')
+    assert.equal(c.counter('TcpExtPAWSActive'), 1)
+  },
+)
 
 tcp('SYN-SENT: after a retransmitted SYN the window starts at one segment (RFC 5681 §3.1; RFC 6298 §5.7)', () => {
   const c = synSent()
@@ -240,11 +276,14 @@ tcp('SYN-SENT: no round-trip sample is taken from a retransmitted SYN (Karn; RFC
   assert.equal(c.t.srtt, 0)
 })
 
-tcp('SYN-SENT: a connect in the clock\'s very first instant measures its round trip like any other (RFC 6298 §2.2)', () => {
-  const c = established({ active: true, startMs: 0 })
-  assert.ok(Math.abs((c.t.srtt >> 3) - 100000) <= 1)
-  assert.ok(Math.abs(c.t.rto - 300000) <= 4)
-})
+tcp(
+  "SYN-SENT: a connect in the clock's very first instant measures its round trip like any other (RFC 6298 §2.2)",
+  () => {
+    const c = established({ active: true, startMs: 0 })
+    assert.ok(Math.abs((c.t.srtt >> 3) - 100000) <= 1)
+    assert.ok(Math.abs(c.t.rto - 300000) <= 4)
+  },
+)
 
 tcp('SYN-SENT: a reset after the connection was made is ECONNRESET (tcp_reset)', () => {
   const c = established({ active: true })

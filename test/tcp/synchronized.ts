@@ -47,14 +47,21 @@ export function synchronizedStateTests(state: string, make: () => Peer, error: n
     assert.equal(c.state, state)
   })
 
-  tcp(`${state}: RST one below RCV.NXT ${isPastFin ? 'resets, the FIN being counted or not' : 'is dropped'} (tcp_reset_check)`, () => {
-    const c = make()
-    c.send({ flags: 'R', seq: c.next - 1 })
-    c.expectNothing()
-    assert.equal(c.state, isPastFin ? 'CLOSED' : state)
-  })
+  tcp(
+    `${state}: RST one below RCV.NXT ${isPastFin ? 'resets, the FIN being counted or not' : 'is dropped'} (tcp_reset_check)`,
+    () => {
+      const c = make()
+      c.send({ flags: 'R', seq: c.next - 1 })
+      c.expectNothing()
+      assert.equal(c.state, isPastFin ? 'CLOSED' : state)
+    },
+  )
 
-  for (const [where, offset] of [['in', 0], ['beyond', 300000], ['below', -500]] as const) {
+  for (const [where, offset] of [
+    ['in', 0],
+    ['beyond', 300000],
+    ['below', -500],
+  ] as const) {
     tcp(`${state}: SYN ${where} the window draws a challenge ACK (RFC 5961 §4.2)`, () => {
       const c = make()
       const seq = c.hostEnd

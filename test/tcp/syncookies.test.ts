@@ -3,19 +3,22 @@ import assert from 'node:assert/strict'
 import { EAGAIN } from '../../src/sys/errno.ts'
 import { listening, tcp } from './dsl.ts'
 
-tcp('SYN cookies: always with tcp_syncookies=2: no memory is spent, and the ACK brings the connection (RFC 4987 §3.6)', () => {
-  const c = listening({ sysctl: { tcp_syncookies: 2 }, realIsn: true })
-  const listener = c.t
-  c.sendSyn()
-  c.expect({ flags: 'S.', seq: 0, ack: 1 })
-  assert.equal(c.host.tcp.table.size, 0)
-  c.send({ seq: 1, ack: 1, data: 10 })
-  c.acceptFrom(listener)
-  assert.equal(c.state, 'ESTABLISHED')
-  assert.equal(c.read(), 10)
-  assert.equal(c.counter('TcpExtSyncookiesSent'), 1)
-  assert.equal(c.counter('TcpExtSyncookiesRecv'), 1)
-})
+tcp(
+  'SYN cookies: always with tcp_syncookies=2: no memory is spent, and the ACK brings the connection (RFC 4987 §3.6)',
+  () => {
+    const c = listening({ sysctl: { tcp_syncookies: 2 }, realIsn: true })
+    const listener = c.t
+    c.sendSyn()
+    c.expect({ flags: 'S.', seq: 0, ack: 1 })
+    assert.equal(c.host.tcp.table.size, 0)
+    c.send({ seq: 1, ack: 1, data: 10 })
+    c.acceptFrom(listener)
+    assert.equal(c.state, 'ESTABLISHED')
+    assert.equal(c.read(), 10)
+    assert.equal(c.counter('TcpExtSyncookiesSent'), 1)
+    assert.equal(c.counter('TcpExtSyncookiesRecv'), 1)
+  },
+)
 
 tcp('SYN cookies: the MSS survives, rounded down to one of the table (RFC 4987 §3.6; LINUX-TCP)', () => {
   const c = listening({ sysctl: { tcp_syncookies: 2 }, realIsn: true, mss: 1400 })

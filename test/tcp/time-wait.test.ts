@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { AF_INET, SockAddr } from '../../src/sock/address.ts'
 import { SF_REUSEADDR } from '../../src/sock/sock.ts'
 import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS } from '../../src/sys/errno.ts'
-import { PORT, REMOTE, REMOTE_PORT, finWait2, finWait1, tcp, timeWait } from './dsl.ts'
+import { finWait1, finWait2, PORT, REMOTE, REMOTE_PORT, tcp, timeWait } from './dsl.ts'
 
-tcp('TIME-WAIT: lasts 60 s, twice Linux\'s MSL (RFC 9293 §3.4.2; TCP_TIMEWAIT_LEN)', () => {
+tcp("TIME-WAIT: lasts 60 s, twice Linux's MSL (RFC 9293 §3.4.2; TCP_TIMEWAIT_LEN)", () => {
   const c = timeWait()
   c.advance(59999)
   assert.equal(c.state, 'TIME-WAIT')
@@ -51,7 +51,10 @@ tcp('TIME-WAIT: other segments with ACK are answered with an ACK (RFC 9293 §3.1
 })
 
 tcp('TIME-WAIT: an exact RST ends it unless tcp_rfc1337 is set (RFC 1337; ip-sysctl)', () => {
-  for (const [value, state] of [[0, 'CLOSED'], [1, 'TIME-WAIT']] as const) {
+  for (const [value, state] of [
+    [0, 'CLOSED'],
+    [1, 'TIME-WAIT'],
+  ] as const) {
     const c = timeWait({ sysctl: { tcp_rfc1337: value } })
     c.send({ flags: 'R', seq: 2 })
     c.expectNothing()
@@ -67,25 +70,31 @@ tcp('TIME-WAIT: an inexact RST is ignored (RFC 5961 §3.2)', () => {
   assert.equal(c.state, 'TIME-WAIT')
 })
 
-tcp('TIME-WAIT: a SYN above RCV.NXT opens a new connection with an ISN beyond the old one (RFC 9293 §3.6.1; RFC 6191)', () => {
-  const c = timeWait({ keepListener: true })
-  const oldEnd = (c.iss + 2) | 0
-  c.restart((c.irs + 100000) | 0)
-  c.sendSyn()
-  const s = c.expect({ flags: 'S.', ack: 1 })
-  assert.equal(s.seq, 0)
-  assert.equal((c.iss - oldEnd) | 0, 65535 + 2)
-  c.send({ seq: 1, ack: 1 })
-  assert.equal(c.state, 'ESTABLISHED')
-  assert.equal(c.host.tcp.timeWaits, 0)
-})
+tcp(
+  'TIME-WAIT: a SYN above RCV.NXT opens a new connection with an ISN beyond the old one (RFC 9293 §3.6.1; RFC 6191)',
+  () => {
+    const c = timeWait({ keepListener: true })
+    const oldEnd = (c.iss + 2) | 0
+    c.restart((c.irs + 100000) | 0)
+    c.sendSyn()
+    const s = c.expect({ flags: 'S.', ack: 1 })
+    assert.equal(s.seq, 0)
+    assert.equal((c.iss - oldEnd) | 0, 65535 + 2)
+    c.send({ seq: 1, ack: 1 })
+    assert.equal(c.state, 'ESTABLISHED')
+    assert.equal(c.host.tcp.timeWaits, 0)
+  },
+)
 
-tcp('TIME-WAIT: a SYN at or below RCV.NXT is answered with an ACK and opens nothing (RFC 9293 §3.10.7.4 fourth)', () => {
-  const c = timeWait({ keepListener: true })
-  c.send({ flags: 'S', seq: 1 })
-  c.expect({ flags: '.', seq: 2, ack: 2 })
-  assert.equal(c.state, 'TIME-WAIT')
-})
+tcp(
+  'TIME-WAIT: a SYN at or below RCV.NXT is answered with an ACK and opens nothing (RFC 9293 §3.10.7.4 fourth)',
+  () => {
+    const c = timeWait({ keepListener: true })
+    c.send({ flags: 'S', seq: 1 })
+    c.expect({ flags: '.', seq: 2, ack: 2 })
+    assert.equal(c.state, 'TIME-WAIT')
+  },
+)
 
 tcp('TIME-WAIT: a SYN with a newer timestamp opens a new connection whatever its sequence number (RFC 6191)', () => {
   const c = timeWait({ keepListener: true, ts: true })
@@ -157,19 +166,22 @@ tcp('TIME-WAIT: connect to the same peer from the same port is EADDRNOTAVAIL (tc
   assert.equal(t.connect(new SockAddr(AF_INET, REMOTE, REMOTE_PORT)), -EADDRNOTAVAIL)
 })
 
-tcp('TIME-WAIT: with tcp_tw_reuse=1 and timestamps connect may take it over after a second (ip-sysctl; RFC 6191)', () => {
-  const c = timeWait({ ts: true, sysctl: { tcp_tw_reuse: 1 } })
-  const connect = (): number => {
-    const t = c.host.socket()
-    t.setFlag(SF_REUSEADDR, true)
-    assert.equal(t.bind(new SockAddr(AF_INET, 0, PORT)), 0)
-    return t.connect(new SockAddr(AF_INET, REMOTE, REMOTE_PORT))
-  }
-  assert.equal(connect(), -EADDRNOTAVAIL)
-  c.advance(1000)
-  const before = (c.iss + 2) | 0
-  assert.equal(connect(), -EINPROGRESS)
-  c.expect({ flags: 'S' })
-  assert.equal((c.iss - before) | 0, 65535 + 2)
-  assert.equal(c.host.tcp.timeWaits, 0)
-})
+tcp(
+  'TIME-WAIT: with tcp_tw_reuse=1 and timestamps connect may take it over after a second (ip-sysctl; RFC 6191)',
+  () => {
+    const c = timeWait({ ts: true, sysctl: { tcp_tw_reuse: 1 } })
+    const connect = (): number => {
+      const t = c.host.socket()
+      t.setFlag(SF_REUSEADDR, true)
+      assert.equal(t.bind(new SockAddr(AF_INET, 0, PORT)), 0)
+      return t.connect(new SockAddr(AF_INET, REMOTE, REMOTE_PORT))
+    }
+    assert.equal(connect(), -EADDRNOTAVAIL)
+    c.advance(1000)
+    const before = (c.iss + 2) | 0
+    assert.equal(connect(), -EINPROGRESS)
+    c.expect({ flags: 'S' })
+    assert.equal((c.iss - before) | 0, 65535 + 2)
+    assert.equal(c.host.tcp.timeWaits, 0)
+  },
+)

@@ -1,10 +1,10 @@
 /** Timestamps and PAWS: RFC 7323, LINUX-TCP 34. */
 import assert from 'node:assert/strict'
-import { type Peer, established, tcp } from './dsl.ts'
+import { established, type Peer, tcp } from './dsl.ts'
 
 const stamped = (setup: Parameters<typeof established>[0] = {}): Peer => established({ ts: true, ...setup })
 
-tcp('Timestamps: TSval is a millisecond clock and TSecr the peer\'s latest (RFC 7323 §3.2; LINUX-TCP 34)', () => {
+tcp("Timestamps: TSval is a millisecond clock and TSecr the peer's latest (RFC 7323 §3.2; LINUX-TCP 34)", () => {
   const c = stamped()
   c.write(10)
   const first = c.expect({ layout: 'nop,nop,TS', data: 10 })
@@ -34,32 +34,38 @@ tcp('Timestamps: FIN and RST carry them too (RFC 7323 §3.2)', () => {
   d.expect({ flags: 'R.', layout: 'nop,nop,TS' })
 })
 
-tcp('Timestamps: TSecr is of the segment that RCV.NXT waits for: a delayed ACK echoes the first (RFC 7323 §4.3)', () => {
-  const c = stamped()
-  c.t.quickAck = 0
-  c.t.pingpong = 1
-  c.t.ato = 40000
-  const first = c.tsNow
-  c.send({ data: 100 })
-  c.advance(10)
-  c.send({ data: 100 })
-  c.advance(40)
-  assert.equal(c.drain().at(-1)?.ts?.[1], first | 0)
-})
+tcp(
+  'Timestamps: TSecr is of the segment that RCV.NXT waits for: a delayed ACK echoes the first (RFC 7323 §4.3)',
+  () => {
+    const c = stamped()
+    c.t.quickAck = 0
+    c.t.pingpong = 1
+    c.t.ato = 40000
+    const first = c.tsNow
+    c.send({ data: 100 })
+    c.advance(10)
+    c.send({ data: 100 })
+    c.advance(40)
+    assert.equal(c.drain().at(-1)?.ts?.[1], first | 0)
+  },
+)
 
-tcp('Timestamps: of an out-of-order segment it is not taken; of the gap filler it is, although older (RFC 7323 §4.3; LINUX-TCP 34)', () => {
-  const c = stamped()
-  c.send({ data: 100 })
-  const before = c.drain().at(-1)?.ts?.[1]
-  c.advance(10)
-  const filler = c.tsNow
-  c.advance(10)
-  c.send({ seq: 201, data: 100, ack: 1 })
-  assert.equal(c.drain().at(-1)?.ts?.[1], before)
-  c.advance(10)
-  c.send({ seq: 101, data: 100, ack: 1, ts: [filler, c.tsSeen] })
-  assert.equal(c.drain().at(-1)?.ts?.[1], filler | 0)
-})
+tcp(
+  'Timestamps: of an out-of-order segment it is not taken; of the gap filler it is, although older (RFC 7323 §4.3; LINUX-TCP 34)',
+  () => {
+    const c = stamped()
+    c.send({ data: 100 })
+    const before = c.drain().at(-1)?.ts?.[1]
+    c.advance(10)
+    const filler = c.tsNow
+    c.advance(10)
+    c.send({ seq: 201, data: 100, ack: 1 })
+    assert.equal(c.drain().at(-1)?.ts?.[1], before)
+    c.advance(10)
+    c.send({ seq: 101, data: 100, ack: 1, ts: [filler, c.tsSeen] })
+    assert.equal(c.drain().at(-1)?.ts?.[1], filler | 0)
+  },
+)
 
 tcp('PAWS: data with an older timestamp is not taken and answered with an ACK (RFC 7323 §5.3 R1)', () => {
   const c = stamped()
@@ -138,7 +144,7 @@ tcp('Timestamps: a segment without the option is taken all the same (RFC 7323 §
   assert.equal(c.read(), 10)
 })
 
-tcp('Timestamps: sent without the peer\'s offer never (RFC 7323 §3.2)', () => {
+tcp("Timestamps: sent without the peer's offer never (RFC 7323 §3.2)", () => {
   const c = established()
   c.write(10)
   c.expect({ layout: '' })
@@ -146,7 +152,10 @@ tcp('Timestamps: sent without the peer\'s offer never (RFC 7323 §3.2)', () => {
   assert.equal(c.t.packetsOut, 0)
 })
 
-for (const [what, startMs] of [['2^31', 0x7fffffff - 100], ['2^32', 0xffffffff - 100]] as const) {
+for (const [what, startMs] of [
+  ['2^31', 0x7fffffff - 100],
+  ['2^32', 0xffffffff - 100],
+] as const) {
   tcp(`Clock: the millisecond clock passes ${what} during a transfer and nothing stalls (RFC 7323 §5.2)`, () => {
     const c = stamped({ startMs, sndbuf: 1 << 20 })
     c.write(1448 * 40)

@@ -1,12 +1,12 @@
 /** Fast structures against slow obvious twins: table of connections, transmit segments, reassembly. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Packet, HEADROOM } from '../../src/buf/packet.ts'
+import { HEADROOM, type Packet } from '../../src/buf/packet.ts'
 import { PacketPool } from '../../src/buf/pool.ts'
 import { Random } from '../../src/sys/random.ts'
 import { HalfSipHash } from '../../src/sys/siphash.ts'
 import { ConnectionTable } from '../../src/tcp/connection-table.ts'
-import { TxSegment, TxSegmentPool } from '../../src/tcp/tx-segment.ts'
+import { type TxSegment, TxSegmentPool } from '../../src/tcp/tx-segment.ts'
 import { established, patternBytes, tcp } from './dsl.ts'
 
 test('Connection table: agrees with a Map over random sets, replacements, deletes and look-ups', () => {
@@ -42,7 +42,7 @@ test('Connection table: agrees with a Map over random sets, replacements, delete
   }
 })
 
-test('Connection table: a delete of somebody else\'s value under the key takes nothing out', () => {
+test("Connection table: a delete of somebody else's value under the key takes nothing out", () => {
   const table = new ConnectionTable<object>(new HalfSipHash(new Random(1)))
   const mine = {}
   table.set(1, 2, 3, mine)
@@ -109,35 +109,39 @@ test('Transmit segments: append, trim, split and absorb agree with plain arrays,
   }
 })
 
-tcp('Reassembly: random overlapping segments give exactly the stream of an obvious byte map, whatever the order', () => {
-  for (let seed = 1; seed <= 20; seed++) {
-    const random = new Random(seed, 5)
-    const total = 2000 + random.below(6000)
-    const c = established({ sack: seed % 2 === 0, rcvbuf: 4 << 20, irs: 0x7fffffff - random.below(4000) })
-    const have = new Uint8Array(total + 2)
-    const got: number[] = []
-    const read = (): void => {
-      const b = new Uint8Array(10000)
-      for (let n = c.t.receive(b, 0, b.length, 0, null); n > 0; n = c.t.receive(b, 0, b.length, 0, null)) got.push(...b.subarray(0, n))
+tcp(
+  'Reassembly: random overlapping segments give exactly the stream of an obvious byte map, whatever the order',
+  () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const random = new Random(seed, 5)
+      const total = 2000 + random.below(6000)
+      const c = established({ sack: seed % 2 === 0, rcvbuf: 4 << 20, irs: 0x7fffffff - random.below(4000) })
+      const have = new Uint8Array(total + 2)
+      const got: number[] = []
+      const read = (): void => {
+        const b = new Uint8Array(10000)
+        for (let n = c.t.receive(b, 0, b.length, 0, null); n > 0; n = c.t.receive(b, 0, b.length, 0, null))
+          got.push(...b.subarray(0, n))
+      }
+      let edge = 1
+      while (edge <= total) {
+        const from = random.chance(0.2) ? edge : Math.max(1, edge - 500 + random.below(3000))
+        const length = Math.min(1 + random.below(random.chance(0.3) ? 1400 : 60), total + 1 - from)
+        if (length <= 0) continue
+        c.send({ seq: from, data: length, ack: 1 })
+        have.fill(1, from, from + length)
+        while (have[edge] === 1) edge++
+        assert.equal((c.t.rcv.nxt - c.irs) | 0, edge, `seed ${seed}: RCV.NXT is where the twin's first gap is`)
+        checkOutOfOrder(c.t.oooHead, have, c.irs, edge)
+        if (random.chance(0.1)) read()
+      }
+      read()
+      assert.deepEqual(Buffer.from(got), Buffer.from(patternBytes(1, total)), `seed ${seed}`)
+      assert.equal(c.t.oooHead, null)
+      assert.equal(c.t.rmemAlloc, 0)
     }
-    let edge = 1
-    while (edge <= total) {
-      const from = random.chance(0.2) ? edge : Math.max(1, edge - 500 + random.below(3000))
-      const length = Math.min(1 + random.below(random.chance(0.3) ? 1400 : 60), total + 1 - from)
-      if (length <= 0) continue
-      c.send({ seq: from, data: length, ack: 1 })
-      have.fill(1, from, from + length)
-      while (have[edge] === 1) edge++
-      assert.equal((c.t.rcv.nxt - c.irs) | 0, edge, `seed ${seed}: RCV.NXT is where the twin's first gap is`)
-      checkOutOfOrder(c.t.oooHead, have, c.irs, edge)
-      if (random.chance(0.1)) read()
-    }
-    read()
-    assert.deepEqual(Buffer.from(got), Buffer.from(patternBytes(1, total)), `seed ${seed}`)
-    assert.equal(c.t.oooHead, null)
-    assert.equal(c.t.rmemAlloc, 0)
-  }
-})
+  },
+)
 
 /** The out-of-order queue is sorted, without overlaps, and holds exactly what the twin has beyond the first gap. */
 function checkOutOfOrder(head: Packet | null, have: Uint8Array, irs: number, edge: number): void {

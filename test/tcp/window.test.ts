@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { POLLOUT } from '../../src/sock/wait-queue.ts'
 import { EAGAIN, ETIMEDOUT } from '../../src/sys/errno.ts'
-import { type Peer, established, tcp } from './dsl.ts'
+import { established, type Peer, tcp } from './dsl.ts'
 
 const NODELAY = 1
 
-tcp('Window scaling: the peer\'s field is shifted after the handshake, never in the SYN (RFC 7323 §2.2, §2.3)', () => {
+tcp("Window scaling: the peer's field is shifted after the handshake, never in the SYN (RFC 7323 §2.2, §2.3)", () => {
   const c = established({ wscale: 5, window: 1000 })
   assert.equal(c.t.snd.wnd, 32000)
   const d = established({ wscale: 5, window: 1000, active: true })
@@ -44,7 +44,10 @@ tcp('Send window: no more than the peer offers is out (RFC 9293 §3.8.6)', () =>
 tcp('Half window: a peer with a window of 1000 gets segments of 500 (tcp_bound_to_half_wnd)', () => {
   const c = established({ window: 1000 })
   c.write(5000)
-  assert.deepEqual(c.drain().map((s) => s.data), [500, 500])
+  assert.deepEqual(
+    c.drain().map((s) => s.data),
+    [500, 500],
+  )
   for (let i = 0; i < 20; i++) c.send()
   assert.equal(c.t.packetsOut, 0)
 })
@@ -69,44 +72,53 @@ function closedWindow(setup: Parameters<typeof established>[0] = {}): Peer {
   return c
 }
 
-tcp('Zero window: probes with SND.UNA - 1 and no data after RTO, 2 RTO, 4 RTO (RFC 9293 §3.8.6.1; LINUX-TCP 32)', () => {
-  const c = closedWindow()
-  const rto = Math.round(c.t.rto / 1000)
-  let wait = rto
-  for (let i = 0; i < 5; i++) {
-    c.advance(wait - 5)
-    c.expectNothing()
-    c.advance(10)
-    c.expect({ flags: '.', seq: 1000, data: 0 })
-    c.send({ window: 0 })
-    c.expectNothing()
-    wait = Math.min(120000, rto * 2 ** (i + 1)) - 5
-  }
-  c.send({ window: 5000 })
-  c.expect({ flags: '.', seq: 1001, data: 500 })
-  c.send()
-})
+tcp(
+  'Zero window: probes with SND.UNA - 1 and no data after RTO, 2 RTO, 4 RTO (RFC 9293 §3.8.6.1; LINUX-TCP 32)',
+  () => {
+    const c = closedWindow()
+    const rto = Math.round(c.t.rto / 1000)
+    let wait = rto
+    for (let i = 0; i < 5; i++) {
+      c.advance(wait - 5)
+      c.expectNothing()
+      c.advance(10)
+      c.expect({ flags: '.', seq: 1000, data: 0 })
+      c.send({ window: 0 })
+      c.expectNothing()
+      wait = Math.min(120000, rto * 2 ** (i + 1)) - 5
+    }
+    c.send({ window: 5000 })
+    c.expect({ flags: '.', seq: 1001, data: 500 })
+    c.send()
+  },
+)
 
-tcp('Zero window: the intervals are bounded by 120 s and probing goes on while the peer answers (RFC 9293 §3.8.6.1)', () => {
-  const c = closedWindow()
-  for (let i = 0; i < 40; i++) {
-    c.advance(125000)
-    assert.ok(c.drain().length >= 1)
-    c.send({ window: 0 })
-  }
-  assert.equal(c.state, 'ESTABLISHED')
-  c.send({ window: 5000 })
-  c.expect({ seq: 1001, data: 500 })
-  c.send()
-})
+tcp(
+  'Zero window: the intervals are bounded by 120 s and probing goes on while the peer answers (RFC 9293 §3.8.6.1)',
+  () => {
+    const c = closedWindow()
+    for (let i = 0; i < 40; i++) {
+      c.advance(125000)
+      assert.ok(c.drain().length >= 1)
+      c.send({ window: 0 })
+    }
+    assert.equal(c.state, 'ESTABLISHED')
+    c.send({ window: 5000 })
+    c.expect({ seq: 1001, data: 500 })
+    c.send()
+  },
+)
 
-tcp('Zero window: a peer that answers no probe is given up after tcp_retries2 probes with ETIMEDOUT (RFC 1122 §4.2.3.5)', () => {
-  const c = closedWindow({ sysctl: { tcp_retries2: 4 } })
-  c.advance(60000)
-  assert.equal(c.state, 'CLOSED')
-  assert.equal(c.error(), ETIMEDOUT)
-  assert.equal(c.drain().length, 4)
-})
+tcp(
+  'Zero window: a peer that answers no probe is given up after tcp_retries2 probes with ETIMEDOUT (RFC 1122 §4.2.3.5)',
+  () => {
+    const c = closedWindow({ sysctl: { tcp_retries2: 4 } })
+    c.advance(60000)
+    assert.equal(c.state, 'CLOSED')
+    assert.equal(c.error(), ETIMEDOUT)
+    assert.equal(c.drain().length, 4)
+  },
+)
 
 tcp('Zero window: a window that opens sends at once (RFC 9293 §3.8.6.1)', () => {
   const c = closedWindow()
@@ -116,17 +128,20 @@ tcp('Zero window: a window that opens sends at once (RFC 9293 §3.8.6.1)', () =>
   c.send()
 })
 
-tcp('Zero window: data that is out when it closes is sent again into it by the timer (RFC 9293 §3.8.6.1; tcp_retransmit_timer)', () => {
-  const c = established()
-  c.write(1000)
-  c.expect({ data: 1000 })
-  c.send({ ack: 1, window: 0, data: 1 })
-  assert.equal(c.t.snd.wnd, 0)
-  c.drain()
-  c.expectAfter(300, { seq: 1, data: 1000 })
-  c.send({ ack: 1001, window: 5000 })
-  assert.equal(c.t.packetsOut, 0)
-})
+tcp(
+  'Zero window: data that is out when it closes is sent again into it by the timer (RFC 9293 §3.8.6.1; tcp_retransmit_timer)',
+  () => {
+    const c = established()
+    c.write(1000)
+    c.expect({ data: 1000 })
+    c.send({ ack: 1, window: 0, data: 1 })
+    assert.equal(c.t.snd.wnd, 0)
+    c.drain()
+    c.expectAfter(300, { seq: 1, data: 1000 })
+    c.send({ ack: 1001, window: 5000 })
+    assert.equal(c.t.packetsOut, 0)
+  },
+)
 
 tcp('Zero window: a FIN waits behind the data and close keeps probing (RFC 9293 §3.8.6.1)', () => {
   const c = closedWindow()
@@ -150,33 +165,42 @@ tcp('User timeout: holds for window probes too (RFC 5482; tcp_probe_timer)', () 
   assert.equal(c.error(), ETIMEDOUT)
 })
 
-tcp('Silly window, sender: less than a segment is not sent into a small rest of the window (RFC 9293 §3.8.6.2.1)', () => {
-  const c = established({ window: 10000, prepare: (t) => t.setOption(6, NODELAY, 1) })
-  c.write(1460 * 6)
-  assert.equal(c.drain().length, 6)
-  c.send({ ack: 1, window: 1460 * 6 + 100, data: 1 })
-  c.drain()
-  c.write(1460)
-  c.expectNothing()
-  c.send({ ack: 1 + 1460 * 6, window: 10000 })
-  c.expect({ data: 1460 })
-  c.send()
-})
+tcp(
+  'Silly window, sender: less than a segment is not sent into a small rest of the window (RFC 9293 §3.8.6.2.1)',
+  () => {
+    const c = established({ window: 10000, prepare: (t) => t.setOption(6, NODELAY, 1) })
+    c.write(1460 * 6)
+    assert.equal(c.drain().length, 6)
+    c.send({ ack: 1, window: 1460 * 6 + 100, data: 1 })
+    c.drain()
+    c.write(1460)
+    c.expectNothing()
+    c.send({ ack: 1 + 1460 * 6, window: 10000 })
+    c.expect({ data: 1460 })
+    c.send()
+  },
+)
 
-tcp('Silly window, receiver: a full buffer closes the window; a read of one byte does not open it (RFC 9293 §3.8.6.2.2)', () => {
-  const c = established({ rcvbuf: 16000 })
-  fill(c)
-  c.read(1)
-  assert.equal(c.drain().at(-1)?.window ?? 0, 0)
-})
+tcp(
+  'Silly window, receiver: a full buffer closes the window; a read of one byte does not open it (RFC 9293 §3.8.6.2.2)',
+  () => {
+    const c = established({ rcvbuf: 16000 })
+    fill(c)
+    c.read(1)
+    assert.equal(c.drain().at(-1)?.window ?? 0, 0)
+  },
+)
 
-tcp('Silly window, receiver: reading everything opens the window at once with an update (RFC 9293 §3.8.6.2.2; tcp_cleanup_rbuf)', () => {
-  const c = established({ rcvbuf: 16000 })
-  fill(c)
-  assert.ok(c.read() > 1000)
-  const update = c.drain().at(-1)
-  assert.ok((update?.window ?? 0) >= 1000, `window ${update?.window}`)
-})
+tcp(
+  'Silly window, receiver: reading everything opens the window at once with an update (RFC 9293 §3.8.6.2.2; tcp_cleanup_rbuf)',
+  () => {
+    const c = established({ rcvbuf: 16000 })
+    fill(c)
+    assert.ok(c.read() > 1000)
+    const update = c.drain().at(-1)
+    assert.ok((update?.window ?? 0) >= 1000, `window ${update?.window}`)
+  },
+)
 
 /** Sends full segments until the window is closed. */
 function fill(c: Peer): void {
@@ -209,14 +233,17 @@ tcp('Receive window: the right edge never moves left (RFC 9293 §3.8.6)', () => 
   }
 })
 
-tcp('Receive window: closed, new data is dropped and acknowledged, counted as BeyondWindow (tcp_sequence; LINUX-TCP 32)', () => {
-  const c = established({ rcvbuf: 16000 })
-  fill(c)
-  const next = c.next
-  c.send({ seq: next, data: 1 })
-  c.expect({ flags: '.', ack: next, window: 0 })
-  assert.equal(c.counter('TcpExtBeyondWindow'), 1)
-})
+tcp(
+  'Receive window: closed, new data is dropped and acknowledged, counted as BeyondWindow (tcp_sequence; LINUX-TCP 32)',
+  () => {
+    const c = established({ rcvbuf: 16000 })
+    fill(c)
+    const next = c.next
+    c.send({ seq: next, data: 1 })
+    c.expect({ flags: '.', ack: next, window: 0 })
+    assert.equal(c.counter('TcpExtBeyondWindow'), 1)
+  },
+)
 
 tcp('Receive window: a window probe at SND.UNA - 1 is answered with the present window (RFC 9293 §3.8.6.1)', () => {
   const c = established({ rcvbuf: 16000 })
@@ -232,29 +259,38 @@ tcp('Receive window: a FIN is accepted into a closed window (LINUX-TCP 32)', () 
   assert.equal(c.state, 'CLOSE-WAIT')
 })
 
-tcp('Shrinking window: what is out beyond the new edge stays out and is not sent again before its time (RFC 9293 §3.8.6)', () => {
-  const c = established({ window: 20000 })
-  c.write(14600)
-  assert.equal(c.drain().length, 10)
-  c.send({ ack: 1, data: 1 })
-  c.send({ ack: 1, window: 1000, data: 1 })
-  assert.equal(c.t.snd.wnd, 1000)
-  assert.deepEqual(c.drain().filter((s) => s.data > 0), [])
-  c.send({ ack: 14601, window: 20000 })
-  assert.equal(c.t.packetsOut, 0)
-})
+tcp(
+  'Shrinking window: what is out beyond the new edge stays out and is not sent again before its time (RFC 9293 §3.8.6)',
+  () => {
+    const c = established({ window: 20000 })
+    c.write(14600)
+    assert.equal(c.drain().length, 10)
+    c.send({ ack: 1, data: 1 })
+    c.send({ ack: 1, window: 1000, data: 1 })
+    assert.equal(c.t.snd.wnd, 1000)
+    assert.deepEqual(
+      c.drain().filter((s) => s.data > 0),
+      [],
+    )
+    c.send({ ack: 14601, window: 20000 })
+    assert.equal(c.t.packetsOut, 0)
+  },
+)
 
-tcp('Shrinking window: our own segments\' sequence number never lies beyond the peer\'s edge (tcp_acceptable_seq)', () => {
-  const c = established({ window: 20000 })
-  c.write(14600)
-  c.drain()
-  c.send({ ack: 1, data: 10 })
-  c.drain()
-  c.send({ ack: 1, window: 1000, data: 10 })
-  const ack = c.drain().find((s) => s.data === 0)
-  assert.ok(ack !== undefined && ack.seq === 1001, `seq ${ack?.seq}`)
-  c.send({ ack: 14601 })
-})
+tcp(
+  "Shrinking window: our own segments' sequence number never lies beyond the peer's edge (tcp_acceptable_seq)",
+  () => {
+    const c = established({ window: 20000 })
+    c.write(14600)
+    c.drain()
+    c.send({ ack: 1, data: 10 })
+    c.drain()
+    c.send({ ack: 1, window: 1000, data: 10 })
+    const ack = c.drain().find((s) => s.data === 0)
+    assert.ok(ack !== undefined && ack.seq === 1001, `seq ${ack?.seq}`)
+    c.send({ ack: 14601 })
+  },
+)
 
 tcp('Send buffer: a full one gives EAGAIN and readiness comes back when a third is free (LINUX-TCP 13)', () => {
   const c = established({ sndbuf: 20000, window: 1 << 15 })

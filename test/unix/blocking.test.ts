@@ -53,7 +53,11 @@ test('accept waits for connect, read for write: names, credentials and bytes arr
         await p.sleep(1)
         await p.write(fd, bytes('hello'))
         const into = new Uint8Array(100)
-        assert.equal(text(into, await p.recv(fd, into, c.MSG_WAITALL)), 'world', 'the end comes before the buffer is full')
+        assert.equal(
+          text(into, await p.recv(fd, into, c.MSG_WAITALL)),
+          'world',
+          'the end comes before the buffer is full',
+        )
         assert.equal(await p.read(fd, into), 0)
         assert.equal(await awaited(() => p.write(fd, into)), 'EPIPE')
       },
@@ -81,7 +85,10 @@ test('a blocking write of 3 MB goes through a buffer of 208 KiB in order, and is
   ])
 })
 
-for (const [name, type] of [['stream', SOCK_STREAM], ['seqpacket', SOCK_SEQPACKET]] as const) {
+for (const [name, type] of [
+  ['stream', SOCK_STREAM],
+  ['seqpacket', SOCK_SEQPACKET],
+] as const) {
   test(`${name}: connect to a full backlog waits for accept when blocking, is EAGAIN when not and after SO_SNDTIMEO (connect(2))`, async () => {
     const { clock, host } = lone()
     await runAll(clock, [
@@ -90,7 +97,10 @@ for (const [name, type] of [['stream', SOCK_STREAM], ['seqpacket', SOCK_SEQPACKE
         const l = listener(p, type, 0)
         await client(p, type)
         const late = p.socket(AF_UNIX, type | c.SOCK_NONBLOCK)
-        assert.equal(outcome(() => p.connect(late, SERVER)), 'EAGAIN')
+        assert.equal(
+          outcome(() => p.connect(late, SERVER)),
+          'EAGAIN',
+        )
         const timed = p.socket(AF_UNIX, type)
         p.setsockopt(timed, c.SOL_SOCKET, c.SO_SNDTIMEO, { sec: 2, usec: 0 })
         const before = clock.now()
@@ -209,35 +219,68 @@ test('a host of one user does not let others in: EACCES without write permission
   const other = host.createProcess({ euid: 1001 })
   other.credentials.egid = 1001
   listener(owner, SOCK_STREAM, 5)
-  assert.equal(outcome(() => other.connect(other.socket(AF_UNIX, SOCK_STREAM), SERVER)), 'EACCES')
-  assert.equal(outcome(() => other.unlink(SERVER.path)), 'EPERM')
+  assert.equal(
+    outcome(() => other.connect(other.socket(AF_UNIX, SOCK_STREAM), SERVER)),
+    'EACCES',
+  )
+  assert.equal(
+    outcome(() => other.unlink(SERVER.path)),
+    'EPERM',
+  )
   owner.chmod(SERVER.path, 0o777)
   assert.equal(other.connect(other.socket(AF_UNIX, SOCK_STREAM), SERVER), 0)
   owner.unlink(SERVER.path)
-  assert.equal(outcome(() => owner.unlink(SERVER.path)), 'ENOENT')
+  assert.equal(
+    outcome(() => owner.unlink(SERVER.path)),
+    'ENOENT',
+  )
 })
 
 test('an address that is too long is EINVAL; a path ends at its first NUL; the error names the path (unix(7), Address format)', () => {
   const { process: p } = lone()
   const fd = p.socket(AF_UNIX, SOCK_STREAM)
-  assert.equal(outcome(() => p.bind(fd, { path: `/${'x'.repeat(108)}` })), 'EINVAL')
+  assert.equal(
+    outcome(() => p.bind(fd, { path: `/${'x'.repeat(108)}` })),
+    'EINVAL',
+  )
   assert.throws(() => p.connect(fd, { path: '/nobody' }), { message: 'connect ENOENT /nobody', errno: -2 })
   p.bind(fd, { path: '/a\0b' })
   assert.equal(p.getsockname(fd).path, '/a')
-  assert.equal(outcome(() => p.bind(p.socket(AF_UNIX, SOCK_STREAM), { path: '//a/../a/.' })), 'EADDRINUSE')
+  assert.equal(
+    outcome(() => p.bind(p.socket(AF_UNIX, SOCK_STREAM), { path: '//a/../a/.' })),
+    'EADDRINUSE',
+  )
 })
 
 test('socket and socketpair: types and protocols that do not go together (unix_create, socketpair(2))', () => {
   const { process: p } = lone()
-  assert.equal(outcome(() => p.socket(AF_UNIX, SOCK_STREAM, 6)), 'EPROTONOSUPPORT')
-  assert.equal(outcome(() => p.socket(AF_UNIX, c.SOCK_RDM)), 'ESOCKTNOSUPPORT')
+  assert.equal(
+    outcome(() => p.socket(AF_UNIX, SOCK_STREAM, 6)),
+    'EPROTONOSUPPORT',
+  )
+  assert.equal(
+    outcome(() => p.socket(AF_UNIX, c.SOCK_RDM)),
+    'ESOCKTNOSUPPORT',
+  )
   assert.equal(p.getsockopt(p.socket(AF_UNIX, c.SOCK_RAW), c.SOL_SOCKET, c.SO_TYPE), SOCK_DGRAM)
-  assert.equal(outcome(() => p.socketpair(c.AF_INET, SOCK_STREAM)), 'EOPNOTSUPP')
-  assert.equal(outcome(() => p.socketpair(AF_UNIX, SOCK_STREAM | 0x100)), 'EINVAL')
+  assert.equal(
+    outcome(() => p.socketpair(c.AF_INET, SOCK_STREAM)),
+    'EOPNOTSUPP',
+  )
+  assert.equal(
+    outcome(() => p.socketpair(AF_UNIX, SOCK_STREAM | 0x100)),
+    'EINVAL',
+  )
   const before = p.files.size
   p.fileLimit = before + 1
-  assert.equal(outcome(() => p.socketpair(AF_UNIX, SOCK_STREAM)), 'EMFILE')
-  assert.equal(outcome(() => p.pipe()), 'EMFILE')
+  assert.equal(
+    outcome(() => p.socketpair(AF_UNIX, SOCK_STREAM)),
+    'EMFILE',
+  )
+  assert.equal(
+    outcome(() => p.pipe()),
+    'EMFILE',
+  )
   assert.equal(p.files.size, before)
   p.fileLimit = 100
   const [a, b] = p.socketpair(AF_UNIX, SOCK_STREAM | c.SOCK_CLOEXEC | c.SOCK_NONBLOCK)
@@ -279,8 +322,14 @@ test('a writer that waits is told how much went when the reader closes, then EPI
       assert.equal(p.fcntl(r, c.F_GETFD), c.FD_CLOEXEC)
       assert.equal(p.fcntl(r, c.F_GETFL), c.O_RDONLY)
       assert.equal(p.fcntl(w, c.F_GETFL), c.O_WRONLY)
-      assert.equal(outcome(() => p.recv(r, new Uint8Array(1))), 'ENOTSOCK')
-      assert.equal(outcome(() => p.pipe2(c.O_APPEND)), 'EINVAL')
+      assert.equal(
+        outcome(() => p.recv(r, new Uint8Array(1))),
+        'ENOTSOCK',
+      )
+      assert.equal(
+        outcome(() => p.pipe2(c.O_APPEND)),
+        'EINVAL',
+      )
       const writing = p.write(w, new Uint8Array(100_000)) as Promise<number>
       await p.sleep(1)
       await p.close(r)
@@ -321,8 +370,14 @@ test('a process that ends closes its local sockets: names of abstract sockets ar
   ])
   p.bind(p.socket(AF_UNIX, SOCK_DGRAM), { path: '\0a' })
   const fd = p.socket(AF_UNIX, SOCK_DGRAM)
-  assert.equal(outcome(() => p.bind(fd, { path: '/a' })), 'EADDRINUSE')
-  assert.equal(outcome(() => p.connect(fd, { path: '/a' })), 'ECONNREFUSED')
+  assert.equal(
+    outcome(() => p.bind(fd, { path: '/a' })),
+    'EADDRINUSE',
+  )
+  assert.equal(
+    outcome(() => p.connect(fd, { path: '/a' })),
+    'ECONNREFUSED',
+  )
   p.unlink('/a')
   p.bind(fd, { path: '/a' })
 })
@@ -330,8 +385,14 @@ test('a process that ends closes its local sockets: names of abstract sockets ar
 test('options of other levels do not exist for local sockets: EOPNOTSUPP (do_sock_setsockopt)', () => {
   const { process: p } = lone()
   const fd = p.socket(AF_UNIX, SOCK_STREAM)
-  assert.equal(outcome(() => p.setsockopt(fd, c.SOL_TCP, c.TCP_NODELAY, 1)), 'EOPNOTSUPP')
-  assert.equal(outcome(() => p.getsockopt(fd, c.SOL_IP, c.IP_TTL)), 'EOPNOTSUPP')
+  assert.equal(
+    outcome(() => p.setsockopt(fd, c.SOL_TCP, c.TCP_NODELAY, 1)),
+    'EOPNOTSUPP',
+  )
+  assert.equal(
+    outcome(() => p.getsockopt(fd, c.SOL_IP, c.IP_TTL)),
+    'EOPNOTSUPP',
+  )
   const inet = p.socket(c.AF_INET, SOCK_STREAM)
   assert.deepEqual(p.getsockopt(inet, c.SOL_SOCKET, c.SO_PEERCRED), { pid: 0, uid: 0xffffffff, gid: 0xffffffff })
 })

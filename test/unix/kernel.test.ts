@@ -13,7 +13,10 @@ function differences(steps: readonly Step[], kernel: readonly unknown[]): string
   for (let i = 0; i < steps.length; i++) {
     if (JSON.stringify(ours[i]) === JSON.stringify(kernel[i])) continue
     const before = steps.slice(0, i).map((step, n) => `${JSON.stringify(step)} = ${JSON.stringify(ours[n])}`)
-    return [...before, `${JSON.stringify(steps[i])} = ${JSON.stringify(ours[i])}, kernel ${JSON.stringify(kernel[i])}`].join('\n')
+    return [
+      ...before,
+      `${JSON.stringify(steps[i])} = ${JSON.stringify(ours[i])}, kernel ${JSON.stringify(kernel[i])}`,
+    ].join('\n')
   }
   return ''
 }
@@ -25,8 +28,17 @@ function compare(t: test.TestContext, scripts: readonly (readonly [string, Step[
     t.skip(kernel)
     return
   }
-  const wrong = scripts.map(([name, steps], i) => [name, differences(steps, kernel[i] ?? [])]).filter(([, d]) => d !== '')
-  assert.equal(wrong.length, 0, `${wrong.length} differ\n${wrong.slice(0, 6).map(([n, d]) => `${n}\n${d}`).join('\n\n')}`)
+  const wrong = scripts
+    .map(([name, steps], i) => [name, differences(steps, kernel[i] ?? [])])
+    .filter(([, d]) => d !== '')
+  assert.equal(
+    wrong.length,
+    0,
+    `${wrong.length} differ\n${wrong
+      .slice(0, 6)
+      .map(([n, d]) => `${n}\n${d}`)
+      .join('\n\n')}`,
+  )
 }
 
 test('every rule of local sockets and pipes: each call answers as the kernel does (unix(7), pipe(7), net/unix/af_unix.c)', (t) => {
@@ -34,5 +46,8 @@ test('every rule of local sockets and pipes: each call answers as the kernel doe
 })
 
 test(`${RANDOM_SCRIPTS} random sequences of calls on local sockets: each answers as the kernel does`, (t) => {
-  compare(t, Array.from({ length: RANDOM_SCRIPTS }, (_, i) => [`seed ${i}`, randomScript(i, RANDOM_LENGTH)] as [string, Step[]]))
+  compare(
+    t,
+    Array.from({ length: RANDOM_SCRIPTS }, (_, i) => [`seed ${i}`, randomScript(i, RANDOM_LENGTH)] as [string, Step[]]),
+  )
 })

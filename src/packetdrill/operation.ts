@@ -1,0 +1,46 @@
+/** A system call of a script in progress, and what all calls need. */
+import type { WaitQueue } from '../sock/wait-queue.ts'
+import type { EpollHandle, FileHandle, SocketHandle } from './handles.ts'
+import type { Expression, SystemCall } from './script.ts'
+import { numberOr } from './values.ts'
+import type { World } from './world.ts'
+
+/** The caller would sleep. */
+export const WAIT = -0x40000000
+
+/** A call in progress. */
+export interface Operation {
+  /** Tries; WAIT if it would sleep. */
+  attempt(): number
+  /** What wakes the sleeper. */
+  readonly queues: readonly WaitQueue[]
+  /** When it gives up by itself, in script time. */
+  readonly deadline: number
+  /** The result is a descriptor. */
+  readonly givesFd: boolean
+  /** What is wrong with what it returned beside the result. */
+  check(result: number): string | null
+}
+
+export const ok = (): null => null
+
+export function done(result: number, givesFd = false): Operation {
+  return { attempt: () => result, queues: [], deadline: Infinity, givesFd, check: ok }
+}
+
+/** Largest read or write of a script. */
+export const zeros = (length: number): Uint8Array => new Uint8Array(Math.max(0, length))
+
+export type Start = (world: World, args: readonly Expression[], call: SystemCall) => Operation
+
+export function socketAt(world: World, e: Expression | undefined): SocketHandle | null {
+  const handle = world.handles.get(numberOr(e, -1))
+  return handle?.kind === 'socket' ? handle : null
+}
+
+export function install(world: World, call: SystemCall, handle: SocketHandle | EpollHandle | FileHandle): number {
+  const fd = numberOr(call.result, -1)
+  const number = fd >= 0 ? fd : 1000 + world.handles.size
+  world.handles.set(number, handle)
+  return number
+}

@@ -1,0 +1,53 @@
+/** The control block that a finished handshake makes (inet_csk_clone_lock, tcp_create_openreq_child). */
+import { SF_BINDPORT_LOCK, SF_DEAD, TCP_ESTABLISHED } from '../sock/sock.ts'
+import type { Request } from './listen.ts'
+import { syncMss } from './mss.ts'
+import { add } from './seq.ts'
+import { OPT_NODELAY, OPT_UNACCEPTED, OPT_WSCALE, Tcb } from './tcb.ts'
+
+/** The control block of an accepted connection; most options come from the listener (inet_csk_clone_lock). */
+export function makeChild(r: Request): Tcb {
+  const tcp = r.tcp
+  const listener = r.listener
+  const t = new Tcb(tcp, listener.family, listener.ca)
+  t.localAddress = r.local
+  t.remoteAddress = r.remote
+  t.remotePort = r.remotePort
+  t.localPort = r.localPort
+  t.flags = listener.flags & ~(SF_DEAD | SF_BINDPORT_LOCK)
+  t.boundInterface = listener.boundInterface
+  t.rcvbuf = listener.rcvbuf
+  t.sndbuf = listener.sndbuf
+  t.settings = listener.settings
+  t.tuning = listener.tuning
+  t.opt = r.opt | (listener.opt & OPT_NODELAY)
+  t.snd.userMss = listener.snd.userMss
+  t.snd.mssClamp = r.mss
+  t.snd.iss = r.iss
+  t.snd.una = t.snd.nxt = t.snd.writeSeq = t.snd.up = t.snd.sml = add(r.iss, 1)
+  t.snd.wscale = (r.opt & OPT_WSCALE) !== 0 ? r.sndWscale : 0
+  t.rcv.irs = r.irs
+  t.rcv.nxt = t.rcv.wup = t.rcv.copiedSeq = add(r.irs, 1)
+  t.rcv.advMss = r.advMss
+  t.rcv.mss = Math.min(r.advMss, 536)
+  t.rcv.wnd = r.rcvWnd
+  t.rcv.wscale = (r.opt & OPT_WSCALE) !== 0 ? r.rcvWscale : 0
+  t.rcv.windowClamp = r.rcvClamp
+  t.rcv.ssthresh = r.rcvWnd
+  t.delivered = 1
+  t.opt |= OPT_UNACCEPTED
+  t.tsRecent = r.tsRecent
+  t.tsRecentStamp = t.lastReceived = tcp.nowMs()
+  t.tsOffset = r.tsOffset
+  t.setFlag(SF_DEAD, false)
+  t.state = TCP_ESTABLISHED
+  t.lastPushed = t.snd.writeSeq
+  tcp.ports.inherit(t, listener)
+  tcp.hashIn(t)
+  const dst = tcp.stack.ipv4.route(r.remote, r.local, t.boundInterface)
+  if (typeof dst !== 'number') {
+    t.dst = dst
+    syncMss(t, dst.mtu)
+  }
+  return t
+}
