@@ -65,8 +65,12 @@ export interface Surroundings {
   fail(text: string): void
 }
 
+/** After this many sleeps a program sleeps no more than a moment. */
+const MAX_LONG_PAUSES = 3000
+
 export class End {
   readonly name: string
+  #pauses = 0
   readonly plan: EndPlan
   readonly key: number
   peer!: End
@@ -189,7 +193,9 @@ export class End {
   #sleep(pause: Pause): void {
     const { clock } = this.#world
     pause.isOver = false
-    clock.start(pause, clock.now() + 1 + this.#random.below(this.plan.pauseMax))
+    // A program that reads two bytes and sleeps, hundreds of thousands of times, would still be at it after hours.
+    const most = ++this.#pauses < MAX_LONG_PAUSES ? this.plan.pauseMax : 1
+    clock.start(pause, clock.now() + 1 + this.#random.below(most))
   }
 
   #read(sock: Tcb): boolean {
