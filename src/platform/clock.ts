@@ -71,6 +71,10 @@ export class RealClock extends Clock {
     return this.#cached
   }
 
+  override recent(): Micros {
+    return this.#cached
+  }
+
   /** Somebody waits for this clock: the process stays until as many `unref` were called. New clocks hold nothing. */
   ref(): void {
     if (this.#references++ === 0) this.#hold = setInterval(() => {}, MAX_TIMEOUT)

@@ -77,6 +77,11 @@ export abstract class Clock {
   /** Present time in microseconds, monotonic. */
   abstract now(): Micros
 
+  /** The last reading of a clock that is dear to read, or the present time: for what does not mind being a little late. */
+  recent(): Micros {
+    return this.now()
+  }
+
   /** A program waiting in an awaited call was made runnable; a virtual clock lets it run before time goes on. */
   noteWakeup(): void {}
 
