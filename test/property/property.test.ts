@@ -20,9 +20,7 @@ test('seeds that failed once pass', () => {
 
 test('any mix of impairments, buffers, writes and endings: the exact bytes in order or an error at both ends, nothing left over', async (t) => {
   const fresh = randomInt(2 ** 20, 2 ** 31)
-  t.diagnostic(
-    `seeds ${FIXED_FROM} to ${SEEDS} and, fresh, ${fresh} to ${fresh + FRESH - 1}${HEAVY ? ', heavy' : ''}`,
-  )
+  t.diagnostic(`seeds ${FIXED_FROM} to ${SEEDS} and, fresh, ${fresh} to ${fresh + FRESH - 1}${HEAVY ? ', heavy' : ''}`)
   const summary = new Summary()
   const ranges = [
     { from: FIXED_FROM, count: SEEDS, heavy: HEAVY },
