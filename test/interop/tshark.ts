@@ -7,11 +7,14 @@ const PREFERENCES = [
   ...['-o', 'tcp.desegment_tcp_streams:FALSE', '--disable-protocol', 'http'],
 ]
 
-/** Wireshark's filter for what must never be in a capture of ours. Checksum status 0 is "bad". */
+/**
+ * Wireshark's filter for what must never be in a capture of ours. Checksum status 0 is "bad"; tshark says so of TCP's 0xffff, too,
+ * which is zero in ones' complement (RFC 1071) and which the kernel sends once in 65,536 segments.
+ */
 const WRONG = [
   '_ws.malformed',
   'ip.checksum.status == 0',
-  'tcp.checksum.status == 0',
+  '(tcp.checksum.status == 0 && !(tcp.checksum == 0xffff))',
   'udp.checksum.status == 0',
   'icmp.checksum.status == 0',
   'tcp.analysis.lost_segment',
