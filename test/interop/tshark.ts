@@ -12,7 +12,8 @@ const PREFERENCES = [
  * which is zero in ones' complement (RFC 1071) and which the kernel sends once in 65,536 segments.
  */
 const WRONG = [
-  '_ws.malformed',
+  // Not what a dissector guessed by port makes of a payload: a traceroute may leave from a port that some protocol has.
+  '(_ws.malformed && !(frame.protocols matches "(tcp|udp):(?!data)"))',
   'ip.checksum.status == 0',
   '(tcp.checksum.status == 0 && !(tcp.checksum == 0xffff))',
   'udp.checksum.status == 0',
