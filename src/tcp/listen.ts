@@ -26,6 +26,7 @@ import { OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb } from './tcb.t
 import type { Tcp } from './tcp.ts'
 import { keepIdle, startKeep } from './timer.ts'
 import { type CookieOption, cookieBytes, putSynOptions, sendDetached, sendRaw, synOptionBytes } from './transmit.ts'
+import { initialWindow } from './window.ts'
 
 /** A half-open connection (tcp_request_sock): SYN-RECEIVED without a control block. */
 export class Request extends Timer {
@@ -248,7 +249,7 @@ function initialRequestWindow(r: Request, dst: Dst): void {
   const saved = { wnd: listener.rcv.wnd, wscale: listener.rcv.wscale, clamp: listener.rcv.windowClamp }
   r.advMss = advertisedMss(listener, dst)
   const timestamps = (r.opt & OPT_TIMESTAMPS) !== 0
-  r.tcp.initialWindow(listener, r.advMss - (timestamps ? 12 : 0), (r.opt & OPT_WSCALE) !== 0)
+  initialWindow(listener, r.advMss - (timestamps ? 12 : 0), (r.opt & OPT_WSCALE) !== 0)
   r.rcvWnd = listener.rcv.wnd
   r.rcvWscale = listener.rcv.wscale
   r.rcvClamp = listener.rcv.windowClamp

@@ -7,8 +7,6 @@ import { OPT_TIMESTAMPS } from './tcb.ts'
 export const HEADERS = 40
 /** NOP, NOP, timestamps. */
 export const TS_LEN = 12
-/** Smallest segment we let a path MTU or a peer make us send (tcp_min_snd_mss). */
-export const MIN_MSS = 48
 /** Largest burst handed to a device as one packet (GSO_LEGACY_MAX_SIZE), less the largest headers. */
 export const MAX_BURST: number = 65535 - 320
 

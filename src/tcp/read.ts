@@ -1,5 +1,7 @@
 /** RECEIVE (RFC 9293 §3.10.3): what a program reads, in band and out of band, and what reading sets in motion (tcp_recvmsg). */
+
 import type { Packet } from '../buf/packet.ts'
+import { MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC } from '../sock/constants.ts'
 import { type Message, RCV_SHUTDOWN, SF_OOBINLINE, TCP_CLOSE, TCP_LISTEN } from '../sock/sock.ts'
 import { EAGAIN, EINVAL, ENOTCONN } from '../sys/errno.ts'
 import { inPingpong } from './quick-ack.ts'
@@ -10,10 +12,6 @@ import { sendAck } from './transmit.ts'
 import { readStamp } from './tx-timestamp.ts'
 import { adjustReceiveSpace, offerableWindow, receiveWindow } from './window.ts'
 
-const MSG_OOB = 1
-const MSG_PEEK = 2
-const MSG_TRUNC = 0x20
-const MSG_ERRQUEUE = 0x2000
 /** TCP_CM_INQ. */
 const TCP_INQ = 36
 

@@ -52,7 +52,6 @@ import { TimeWait, TimeWaitList, TW_SYN, timeWaitInput } from './timewait.ts'
 import { sendDetached } from './transmit.ts'
 import { TxSegmentPool } from './tx-segment.ts'
 import { TcpUser } from './user.ts'
-import { initialWindow } from './window.ts'
 
 /** What the table of connections holds. */
 export type Connection = Tcb | Request | TimeWait
@@ -133,10 +132,6 @@ export class Tcp implements Transport {
   /** Milliseconds of the host's clock as an int32: timestamps and coarse times. */
   nowMs(): number {
     return Math.floor(this.now / 1000) | 0
-  }
-
-  initialWindow(t: Tcb, mss: number, scaling: boolean): void {
-    initialWindow(t, mss, scaling)
   }
 
   /** SO_KEEPALIVE or its times changed: the timer follows (tcp_set_keepalive). */

@@ -3,6 +3,7 @@
  * the last byte of a send call entered the device's queue (SCHED), left (SND), and was acknowledged (ACK).
  */
 
+import { MSG_ERRQUEUE, MSG_TRUNC } from '../sock/constants.ts'
 import { type Message, TCP_CLOSE, TCP_LISTEN } from '../sock/sock.ts'
 import { POLLERR } from '../sock/wait-queue.ts'
 import { EAGAIN, EINVAL, ENOMSG } from '../sys/errno.ts'
@@ -29,8 +30,6 @@ export const TSTAMP_ACK = 2
 /** Stamps a program may leave unread; later ones are dropped (Linux charges them to SO_RCVBUF). */
 export const STAMP_LIMIT = 512
 
-const MSG_ERRQUEUE = 0x2000
-const MSG_TRUNC = 0x20
 const SO_EE_ORIGIN_TIMESTAMPING = 4
 
 /** A stamp on the error queue: microseconds of wall-clock time, its kind, and the number of the byte. */

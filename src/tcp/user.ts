@@ -2,8 +2,19 @@
  * The user's calls, RFC 9293 §3.10.1–3.10.6: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS, as Linux's sockets make them
  * (tcp.c). All non-blocking: a result, or -errno; -EAGAIN where a blocking caller would sleep.
  */
+
 import { copy } from '../buf/packet.ts'
 import { AF_INET, AF_UNSPEC, type SockAddr } from '../sock/address.ts'
+import {
+  MSG_EOR,
+  MSG_FASTOPEN,
+  MSG_MORE,
+  MSG_OOB,
+  SIOCATMARK,
+  SIOCINQ,
+  SIOCOUTQ,
+  SIOCOUTQNSD,
+} from '../sock/constants.ts'
 import { inetBind, inetGetName } from '../sock/inet.ts'
 import {
   type Message,
@@ -63,15 +74,6 @@ import { appendSegment } from './tx-queue.ts'
 import { markStamp } from './tx-timestamp.ts'
 import { receiveWindow } from './window.ts'
 import { hasRoom, isWritable } from './write-space.ts'
-
-const MSG_OOB = 1
-const MSG_EOR = 0x80
-const MSG_FASTOPEN = 0x20000000
-const MSG_MORE = 0x8000
-const SIOCINQ = 0x541b
-const SIOCOUTQ = 0x5411
-const SIOCOUTQNSD = 0x894b
-const SIOCATMARK = 0x8905
 
 export class TcpUser {
   readonly #tcp: Tcp
