@@ -56,8 +56,6 @@ export const directedBroadcast = (network: number, prefix: number): number => ne
 
 /** 0.0.0.0. */
 export const isUnspecified = (a: number): boolean => a === 0
-/** 0.0.0.0/8, "this network" (RFC 791 §3.2). */
-export const isZeroNet = (a: number): boolean => a >>> 24 === 0
 /** 127.0.0.0/8. */
 export const isLoopback = (a: number): boolean => a >>> 24 === 127
 /** 224.0.0.0/4, RFC 1112 §4. */
@@ -72,5 +70,8 @@ export const isClassE = (a: number): boolean => a >>> 28 === 15 && a !== -1
 export const isPrivate = (a: number): boolean => a >>> 24 === 10 || a >>> 20 === 0xac1 || a >>> 16 === 0xc0a8
 /** 169.254.0.0/16, RFC 3927. */
 export const isLinkLocal = (a: number): boolean => a >>> 16 === 0xa9fe
-/** Not zero net, not multicast, not class E or broadcast: may be a host's own source address (RFC 1122 §3.2.1.3). */
-export const isUnicast = (a: number): boolean => !isZeroNet(a) && a >>> 28 < 14
+/**
+ * Not 0.0.0.0, not multicast, not class E or broadcast: may be a host's own source address (RFC 1122 §3.2.1.3; the rest of 0/8
+ * is ordinary, as Linux has it since 5.3).
+ */
+export const isUnicast = (a: number): boolean => a !== 0 && a >>> 28 < 14

@@ -53,6 +53,8 @@ export class Packet {
   /** Payload bytes of each wire segment if this packet stands for several (TSO, GRO); 0 if it is one. */
   gsoSize = 0
   gsoSegments = 0
+  /** CWR is part of AccECN's counter: each segment keeps it (SKB_GSO_TCP_ACCECN). */
+  gsoAccEcn = false
   /** PACKET_HOST, PACKET_BROADCAST, … of an arriving frame. */
   kind: number = PACKET_HOST
   /** When it arrived or was sent, in the clock's microseconds. */
@@ -318,6 +320,7 @@ export class Packet {
     this.csumOffset = from.csumOffset
     this.gsoSize = from.gsoSize
     this.gsoSegments = from.gsoSegments
+    this.gsoAccEcn = from.gsoAccEcn
     this.kind = from.kind
     this.time = from.time
     this.mark = from.mark
@@ -348,4 +351,6 @@ export class Packet {
 /** Told when a packet it sent has left the host (skb->destructor). */
 export interface PacketOwner {
   packetLeft(bytes: number): void
+  /** False: this host need not hear the multicasts it sends (IP_MULTICAST_LOOP). */
+  readonly loopsMulticast?: boolean
 }

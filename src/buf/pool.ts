@@ -104,6 +104,7 @@ export class PacketPool implements ChunkPool {
     p.l3 = p.l4 = -1
     p.csum = CSUM_NONE
     p.gsoSize = p.gsoSegments = 0
+    p.gsoAccEcn = false
     p.kind = PACKET_HOST
     p.interface = null
     p.next = null

@@ -22,6 +22,9 @@ export interface DstSpec {
   readonly expires: Micros
 }
 
+/** The longest IP packet, whatever a device takes (IP_MAX_MTU). */
+export const IP_MAX_MTU = 0xffff
+
 export class Dst {
   /** Interface it leaves by; `lo` for the host's own addresses. */
   readonly interface: Interface

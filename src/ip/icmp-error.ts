@@ -55,11 +55,14 @@ export class IcmpErrors {
     const code = wire.code(packet.bytes, packet.l4)
     const outer = packet.l4
     const sender = packet.saddr
+    const header = packet.l3
     this.#count(type)
     if (!this.#enterQuoted(packet)) {
       counters.IcmpInErrors++
       return
     }
+    packet.seq = sender
+    packet.endSeq = header
     // RFC 6633: source quench means nothing any more.
     if (type === wire.SOURCE_QUENCH) return
     if (type === wire.REDIRECT) this.#redirect(packet, outer, code, sender)
@@ -109,6 +112,7 @@ export class IcmpErrors {
     } else if (type === wire.PARAMETER_PROBLEM) {
       errno = EPROTO
       isFatal = true
+      info = packet.bytes[outer + 4] as number
     }
     const transport = ip.transport(packet.protocol)
     if (type === wire.UNREACHABLE && code === wire.FRAGMENTATION_NEEDED) {
@@ -116,6 +120,7 @@ export class IcmpErrors {
       info = this.#learnMtu(packet, wire.mtu(packet.bytes, outer))
       if (info === 0) return
     }
+    ip.rawError?.(packet, type, code, errno, isFatal, info)
     transport?.error(packet, type, code, errno, isFatal, info)
   }
 

@@ -166,14 +166,14 @@ export class Icmp implements Transport {
     packet.csum = CSUM_NONE
     packet.kind = PACKET_HOST
     packet.interface = null
-    this.#countOut(type)
+    this.countOut(type)
     const source = from !== 0 ? from : dst.source
     const ttl = this.stack.sysctl.ip_default_ttl
     if (options === null) ip.output(packet, dst, source, to, IPPROTO_ICMP, ttl, tos, false)
     else ip.outputWithOptions(packet, dst, source, to, IPPROTO_ICMP, ttl, tos, options)
   }
 
-  /** Sends an echo request from this host; 0 or -errno. `payload` is copied. For tools; ping sockets come later. */
+  /** Sends an echo request from this host; 0 or -errno. `payload` is copied. For tests; programs have ping sockets. */
   sendEcho(
     to: number,
     id: number,
@@ -188,7 +188,7 @@ export class Icmp implements Transport {
     wire.emit(packet.bytes, o, wire.ECHO, 0, wire.word16(id, sequence))
     packet.bytes.set(payload, o + wire.HDR_LEN)
     wire.fillChecksum(packet.bytes, o, packet.end)
-    this.#countOut(wire.ECHO)
+    this.countOut(wire.ECHO)
     return this.#ip.output(packet, dst, dst.source, dst.destination, IPPROTO_ICMP, ttl, 0, false)
   }
 
@@ -215,7 +215,7 @@ export class Icmp implements Transport {
     wire.emit(packet.bytes, o, type, code, info)
     original.copyTo(packet.bytes, o + wire.HDR_LEN, original.l3 - original.start, quoted)
     put16(packet.bytes, o + 2, checksum.finish(checksum.sum(packet.view, o, packet.end - o, 0)))
-    this.#countOut(type)
+    this.countOut(type)
     const tos = (ipv4.tos(b, original.l3) & 0x1e) | TOS_CONTROL
     ip.output(
       packet,
@@ -260,7 +260,8 @@ export class Icmp implements Transport {
     return false
   }
 
-  #countOut(type: number): void {
+  /** Counts a message that this host sends (icmp_out_count). */
+  countOut(type: number): void {
     const { counters } = this.stack
     counters.IcmpOutMsgs++
     if (type === wire.ECHO_REPLY) counters.IcmpOutEchoReps++

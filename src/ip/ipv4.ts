@@ -38,8 +38,9 @@ export class Ipv4 implements NetworkProtocol {
   readonly reassembler: Reassembler
   readonly options: Options
   readonly forwarder: Forwarder
-  /** Raw sockets' hook; null costs nothing. */
+  /** Raw sockets' hooks, for packets and for ICMP errors (as `Transport.error`); null costs nothing. */
   rawTap: RawTap | null = null
+  rawError: Transport['error'] | null = null
   readonly #routing: Routing
   readonly #transports: (Transport | null)[] = new Array(256).fill(null)
   /** The last destination found to be ours and the last source found to be credible, each with its interface. */
@@ -90,7 +91,7 @@ export class Ipv4 implements NetworkProtocol {
 
   /** RTN_LOCAL, RTN_BROADCAST, RTN_MULTICAST or RTN_UNICAST (inet_addr_type). */
   addressType(address: number): number {
-    if (address === ip4.BROADCAST || ip4.isZeroNet(address)) return RTN_BROADCAST
+    if (address === ip4.BROADCAST || address === 0) return RTN_BROADCAST
     if (ip4.isMulticast(address)) return RTN_MULTICAST
     return this.stack.routes.lookupLocal(address)?.type ?? RTN_UNICAST
   }
@@ -206,11 +207,7 @@ export class Ipv4 implements NetworkProtocol {
     if (at.isLoopback || packet.kind === PACKET_LOOPBACK) return true
     // 0.0.0.0 is the source of one who has no address yet (RFC 1122 §3.2.1.3 (a)): only to everybody.
     const isBootstrap = saddr === 0 && (daddr === ip4.BROADCAST || ip4.isMulticast(daddr))
-    const isMartian =
-      (!ip4.isUnicast(saddr) && !isBootstrap) ||
-      ip4.isLoopback(saddr) ||
-      ip4.isLoopback(daddr) ||
-      (ip4.isZeroNet(daddr) && daddr !== 0)
+    const isMartian = (!ip4.isUnicast(saddr) && !isBootstrap) || ip4.isLoopback(saddr) || ip4.isLoopback(daddr)
     const type = isMartian || saddr === 0 ? RTN_UNICAST : this.addressType(saddr)
     if (isMartian || type !== RTN_UNICAST) {
       this.stack.counters.IpInAddrErrors++
@@ -247,7 +244,7 @@ export class Ipv4 implements NetworkProtocol {
       !at.isLoopback &&
       packet.kind !== PACKET_LOOPBACK &&
       (ip4.isLoopback(daddr) || ip4.isClassE(daddr) || (daddr === 0 && saddr !== 0))
-    if (isMartian || (type === RTN_MULTICAST && !at.isMember(daddr) && !at.isLoopback)) {
+    if (isMartian || (type === RTN_MULTICAST && !at.isMember(daddr))) {
       counters.IpInAddrErrors++
       this.stack.drop(packet, isMartian ? 'ipv4.martian-destination' : 'ipv4.not-a-member')
       return
@@ -355,6 +352,12 @@ export class Ipv4 implements NetworkProtocol {
     return total > dst.mtu ? this.#outputLong(packet, dst, total) : this.send(packet, dst)
   }
 
+  /** Sends a packet whose header a program made, `start` and `l3` at it (raw_send_hdrinc). Consumes it. 0 or -errno. */
+  sendWithHeader(packet: Packet, dst: Dst): number {
+    packet.etherType = ethernet.TYPE_IPV4
+    return packet.length > dst.mtu ? this.#outputLong(packet, dst, packet.length) : this.send(packet, dst)
+  }
+
   /** Longer than the path takes: fragments, or word to the sender if DF is set (ip_fragment). */
   #outputLong(packet: Packet, dst: Dst, total: number): number {
     if (total > wire.MAX_LEN) {
@@ -376,7 +379,10 @@ export class Ipv4 implements NetworkProtocol {
     const counters = this.stack.counters
     counters.IpOutTransmits++
     counters.IpExtOutOctets += packet.length
-    if (dst.type > RTN_LOCAL) this.#sendToMany(packet, dst)
+    if (dst.type > RTN_LOCAL && !this.#sendToMany(packet, dst)) {
+      packet.release()
+      return 0
+    }
     let neighbor = dst.neighbor
     if (neighbor === null) return dst.interface.xmit(packet)
     if (neighbor.dead) {
@@ -391,8 +397,8 @@ export class Ipv4 implements NetworkProtocol {
     return neighbor.output(packet)
   }
 
-  /** Broadcast and multicast: counted, and this host hears what it says (ip_mc_output). */
-  #sendToMany(packet: Packet, dst: Dst): void {
+  /** Broadcast and multicast: counted, and this host hears what it says (ip_mc_output). False if it goes no farther. */
+  #sendToMany(packet: Packet, dst: Dst): boolean {
     const counters = this.stack.counters
     const isBroadcast = dst.type === RTN_BROADCAST
     if (isBroadcast) {
@@ -402,6 +408,11 @@ export class Ipv4 implements NetworkProtocol {
       counters.IpExtOutMcastPkts++
       counters.IpExtOutMcastOctets += packet.length
     }
-    if (isBroadcast || dst.interface.isMember(packet.daddr)) dst.interface.loop(packet.clone())
+    // What leaves by the loopback device comes back by itself (__mkroute_output).
+    if (dst.interface.isLoopback) return true
+    const isMember = isBroadcast || dst.interface.isMember(packet.daddr)
+    if (isBroadcast || (isMember && packet.owner?.loopsMulticast !== false)) dst.interface.loop(packet.clone())
+    // "Multicasts with ttl 0 must not go beyond the host."
+    return isBroadcast || !isMember || wire.ttl(packet.bytes, packet.l3) !== 0
   }
 }

@@ -47,7 +47,8 @@ export class Routing {
   /** See `Ipv4.route`. */
   route(daddr: number, saddr: number, oif: number): Dst | number {
     if (saddr !== 0) {
-      if (!ip4.isUnicast(saddr) || this.#stack.routes.lookupLocal(saddr)?.type !== RTN_LOCAL) return -EINVAL
+      if (!ip4.isUnicast(saddr)) return -EINVAL
+      if (this.#stack.routes.lookupLocal(saddr)?.type !== RTN_LOCAL) return -ENETUNREACH
       // Broadcast and multicast leave by the interface that has the source address.
       if (oif === 0 && (daddr === ip4.BROADCAST || ip4.isMulticast(daddr)))
         oif = this.#stack.interfaceWith(saddr)?.index ?? 0
@@ -77,7 +78,6 @@ export class Routing {
     if (asked !== undefined && !asked.up) return -ENETUNREACH
     if (asked !== undefined && (daddr === ip4.BROADCAST || ip4.isLocalMulticast(daddr)))
       return this.#make(daddr, asked, undefined)
-    if (ip4.isZeroNet(daddr)) return -EINVAL
     const route = this.#stack.routes.lookup(daddr, oif)
     // With the interface given and no route, the destination is taken to be on the link.
     if (route === undefined) return asked === undefined ? -ENETUNREACH : this.#make(daddr, asked, undefined)

@@ -16,8 +16,8 @@ export interface Transport {
   /**
    * An ICMP error about a packet this host sent. `quoted` is lent: its `l3` is at the quoted IP header, `l4` and
    * `start` at the (at least 8) quoted transport bytes, `saddr` (ours), `daddr` and `protocol` those of the quoted
-   * header. `errno` is Linux's translation (icmp_err_convert) and `fatal` its hint; `info` is the next-hop MTU of
-   * "fragmentation needed" (with type 3 code 4), else 0.
+   * header; `seq` is the address of who sent the error and `endSeq` the offset of its own IP header. `errno` is Linux's translation (icmp_err_convert) and `fatal` its hint; `info` is the next-hop MTU of
+   * "fragmentation needed" (type 3 code 4), the pointer of a parameter problem, else 0.
    */
   error(quoted: Packet, type: number, code: number, errno: number, fatal: boolean, info: number): void
   /**

@@ -151,6 +151,7 @@ export class Gro {
       packet.csumOffset = TCP_CSUM_OFFSET
       packet.gsoSize = flow.size
       packet.gsoSegments = flow.count
+      packet.gsoAccEcn = (tcp.flags(b, flow.l4) & tcp.CWR) !== 0
       this.completed++
     }
     this.#into(packet)
@@ -170,7 +171,7 @@ function isMergeable(packet: Packet, l3: number, l4: number): boolean {
   const headerLen = tcp.headerLength(b, l4)
   const l4Len = ipv4.totalLength(b, l3) - ipv4.HDR_LEN
   if (packet.gsoSize > 0 || headerLen < tcp.HDR_LEN || l4 + headerLen > packet.end || l4Len <= headerLen) return false
-  if ((tcp.flags(b, l4) & ~tcp.PSH) !== tcp.ACK || !ipv4.checksumOk(b, l3)) return false
+  if ((tcp.flags(b, l4) & ~(tcp.PSH | tcp.ACE)) !== tcp.ACK || !ipv4.checksumOk(b, l3)) return false
   if (packet.csum === CSUM_NONE) {
     const pseudo = checksum.pseudo4(ipv4.src(b, l3), ipv4.dst(b, l3), ipv4.PROTO_TCP, l4Len)
     if (checksum.fold(sumPacket(packet, l4, pseudo)) !== 0xffff) return false
@@ -194,6 +195,8 @@ function continues(flow: Flow, packet: Packet, l3: number, l4: number): boolean 
   if (((ipv4.id(a, head.l3) + flow.count) & 0xffff) !== ipv4.id(b, l3)) return false
   if (tcp.headerLength(a, flow.l4) !== headerLen || tcp.ack(a, flow.l4) !== tcp.ack(b, l4)) return false
   if (tcp.window(a, flow.l4) !== tcp.window(b, l4)) return false
+  // Neither RFC 3168's flags nor AccECN's counter may differ.
+  if (((tcp.flags(a, flow.l4) ^ tcp.flags(b, l4)) & tcp.ACE) !== 0) return false
   for (let i = tcp.HDR_LEN; i < headerLen; i += 4) if (get32(a, flow.l4 + i) !== get32(b, l4 + i)) return false
   return true
 }

@@ -149,7 +149,7 @@ function fixHeaders(p: Packet, index: number, at: number, isLast: boolean): void
   let flags = tcp.flags(b, p.l4)
   if (!isLast) flags &= ~(tcp.FIN | tcp.PSH)
   // RFC 3168 §6.1.2: CWR on the first segment only.
-  if (index > 0) flags &= ~tcp.CWR
+  if (index > 0 && !p.gsoAccEcn) flags &= ~tcp.CWR
   tcp.setFlagByte(b, p.l4, flags & 0xff)
 }
 

@@ -96,6 +96,7 @@ export class Arp implements NetworkProtocol {
   remove(at: Interface, address: number): boolean {
     const entry = at.neighbors.get(address)
     if (entry === undefined) return false
+    entry.fail()
     this.#remove(entry)
     return true
   }
@@ -112,6 +113,7 @@ export class Arp implements NetworkProtocol {
 
   #remove(entry: Neighbor): void {
     if (entry.interface.neighbors.delete(entry.address)) this.entries--
+    this.stack.changes.neighbor(entry, true)
     entry.kill()
   }
 

@@ -11,9 +11,11 @@ import { conform, mustConform } from '../link/gso.ts'
 import { F_GRO, type Link, type Medium } from '../link/link.ts'
 import { PacketQueue } from '../link/queue.ts'
 import { Task } from '../sys/clock.ts'
-import { EADDRNOTAVAIL, EEXIST, EINVAL, ENETDOWN, ENOBUFS } from '../sys/errno.ts'
+import { EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS } from '../sys/errno.ts'
 import { get16, get32 } from '../wire/bytes.ts'
 import * as ethernet from '../wire/ethernet.ts'
+import { NETDEV_CHANGE, NETDEV_DOWN, NETDEV_UP } from './changes.ts'
+import * as device from './device.ts'
 import type { Neighbor } from './neighbor.ts'
 import { RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from './route.ts'
 import type { Stack } from './stack.ts'
@@ -54,7 +56,10 @@ export class InterfaceStats {
   tx_dropped = 0
 }
 
-/** Sees each frame as it passes, lent: `start` at the link-layer header. Must not keep or change it. */
+/**
+ * Sees each frame as it passes, lent: `start` at the link-layer header, `etherType` and (of an arriving one) `kind` set. Must
+ * not keep or change it.
+ */
 export type Tap = (packet: Packet, outgoing: boolean, by: Interface) => void
 
 /** What an interface starts with. */
@@ -80,7 +85,7 @@ class ReceiveTask extends Task {
 
 export class Interface {
   readonly stack: Stack
-  readonly name: string
+  name: string
   /** Linux's ifindex: 1 is `lo`. */
   readonly index: number
   readonly link: Link
@@ -92,7 +97,12 @@ export class Interface {
   /** F_… bits in use (`ethtool -K`); at first the link's. */
   features: number
   up = true
-  promiscuous = false
+  /** How many want every frame, how many every multicast: packet sockets and the administrator (struct net_device). */
+  promiscuity = 0
+  allmulti = 0
+  /** Hardware addresses beside its own whose frames are wanted, by their 48 bits, with the number of those who want them. */
+  readonly hardwareFilter: Map<number, number> = new Map()
+  #isPromiscuous = false
   readonly addresses: InterfaceAddress[] = []
   readonly stats: InterfaceStats = new InterfaceStats()
   /** Neighbours by IPv4 address; the stack's `arp` keeps them. */
@@ -131,6 +141,39 @@ export class Interface {
     return this.medium === 'ethernet'
   }
 
+  /** Bytes of link-layer header that packet sockets see and send: Linux's `lo` has an Ethernet header too. */
+  get headerLength(): number {
+    return this.usesArp || this.isLoopback ? ethernet.HDR_LEN : 0
+  }
+
+  /** ARPHRD_ number. */
+  get hardwareType(): number {
+    return this.isLoopback ? device.ARPHRD_LOOPBACK : this.usesArp ? device.ARPHRD_ETHER : device.ARPHRD_NONE
+  }
+
+  /** IFF_ bits (netdevice(7), dev_get_flags). */
+  get flags(): number {
+    let flags = this.up ? device.IFF_UP | device.IFF_RUNNING | device.IFF_LOWER_UP : 0
+    if (this.isLoopback) flags |= device.IFF_LOOPBACK
+    else if (this.usesArp) flags |= device.IFF_BROADCAST | device.IFF_MULTICAST
+    else flags |= device.IFF_POINTOPOINT | device.IFF_NOARP | device.IFF_MULTICAST
+    if (this.#isPromiscuous) flags |= device.IFF_PROMISC
+    if (this.allmulti > 0) flags |= device.IFF_ALLMULTI
+    return flags
+  }
+
+  /** `ip link set NAME promisc on|off`: frames for others are taken in, and packet sockets see them. */
+  set promiscuous(on: boolean) {
+    if (on === this.#isPromiscuous) return
+    this.#isPromiscuous = on
+    this.promiscuity += on ? 1 : -1
+    this.stack.changes.link(this, NETDEV_CHANGE, device.IFF_PROMISC)
+  }
+
+  get promiscuous(): boolean {
+    return this.promiscuity > 0
+  }
+
   /** A frame arrived. It waits in the ring for the interface's task; the caller is never in the stack's way. */
   receive(packet: Packet): void {
     if (packet.owner !== null) packet.orphan()
@@ -165,16 +208,15 @@ export class Interface {
     return ring.length > 0
   }
 
-  /** Sends a finished packet: `start` at the link-layer header, or the IP header where there is none. Consumes it. */
+  /**
+   * Sends a finished packet: `start` at the link-layer header, or the IP header where there is none. Consumes it. An interface
+   * that is down swallows it (noop_qdisc); 0 or -ENOBUFS.
+   */
   xmit(packet: Packet): number {
     if (!this.up) {
       this.stats.tx_dropped++
       this.stack.drop(packet, 'link.down')
-      return -ENETDOWN
-    }
-    if (this.taps.length > 0) {
-      packet.time = this.stack.clock.now()
-      this.#showTaps(packet, true)
+      return 0
     }
     if (mustConform(packet, this.features)) {
       const dropped = this.stats.tx_dropped
@@ -185,6 +227,10 @@ export class Interface {
   }
 
   #transmit(packet: Packet): number {
+    if (this.taps.length > 0) {
+      packet.time = this.stack.clock.now()
+      this.#showTaps(packet, true)
+    }
     const length = packet.length
     const segments = packet.gsoSegments
     if (!this.link.send(packet)) {
@@ -203,8 +249,9 @@ export class Interface {
     if (packet.kind === PACKET_LOOPBACK) {
       packet.etherType = ethernet.TYPE_IPV4
     } else {
-      if (this.taps.length > 0) this.#showTaps(packet, false)
+      const head = packet.start
       if (!(this.medium === 'ethernet' ? this.#stripEthernet(packet) : this.#guessType(packet))) return
+      if (this.taps.length > 0) this.#showArrival(packet, head)
     }
     packet.l3 = packet.start
     if (packet.length > this.mtu && packet.gsoSize === 0) {
@@ -239,7 +286,7 @@ export class Interface {
       return true
     }
     packet.kind = PACKET_OTHERHOST
-    if (this.promiscuous) return true
+    if (this.promiscuity > 0 || this.hardwareFilter.has(high * 0x100000000 + (low >>> 0))) return true
     this.stack.counters.LinkRxOtherHost++
     this.stack.drop(packet, 'link.other-host')
     return false
@@ -247,6 +294,8 @@ export class Interface {
 
   /** Where there is no link-layer header, IP's version tells what it is. */
   #guessType(packet: Packet): boolean {
+    // What left by `lo` arrives with all that was known of it.
+    if (this.isLoopback) return true
     if (packet.pullUp(1)) {
       packet.kind = PACKET_HOST
       const version = (packet.bytes[packet.start] ?? 0) >>> 4
@@ -264,12 +313,28 @@ export class Interface {
     this.stack.drop(packet, reason)
   }
 
+  #showArrival(packet: Packet, head: number): void {
+    const inner = packet.start
+    packet.start = head
+    this.#showTaps(packet, false)
+    packet.start = inner
+  }
+
   #showTaps(packet: Packet, outgoing: boolean): void {
     for (let i = 0; i < this.taps.length; i++) (this.taps[i] as Tap)(packet, outgoing, this)
   }
 
-  /** Adds an address as `ip address add`, with its routes; 0, -EEXIST or -EINVAL. */
-  addAddress(cidr: Cidr): number {
+  /** `ip link set NAME name NEW`: the caller saw to it that the name is free and valid. */
+  rename(name: string): void {
+    this.name = name
+    this.stack.changes.link(this, NETDEV_CHANGE)
+  }
+
+  /**
+   * Adds an address as `ip address add`, with its routes; 0, -EEXIST or -EINVAL. Broadcast address (0: none) and scope are its
+   * network's and its kind's unless told otherwise.
+   */
+  addAddress(cidr: Cidr, told: { readonly broadcast?: number; readonly scope?: number } = {}): number {
     const { address, prefix } = cidr
     if (!(prefix >= 0 && prefix <= 32) || !ip4.isUnicast(address)) return -EINVAL
     if (this.addresses.some((a) => a.address === address && a.prefix === prefix)) return -EEXIST
@@ -277,8 +342,8 @@ export class Interface {
     const entry: InterfaceAddress = {
       address,
       prefix,
-      broadcast: prefix < 31 && !isHost ? ip4.directedBroadcast(address, prefix) : 0,
-      scope: isHost ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE,
+      broadcast: told.broadcast ?? (prefix < 31 && !isHost ? ip4.directedBroadcast(address, prefix) : 0),
+      scope: told.scope ?? (isHost ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE),
       secondary: this.addresses.some((a) => a.prefix === prefix && ip4.inNetwork(address, a.address, prefix)),
     }
     this.addresses.push(entry)
@@ -331,6 +396,7 @@ export class Interface {
     if (!Number.isInteger(mtu) || mtu < MIN_MTU || mtu > MAX_MTU) return -EINVAL
     this.mtu = mtu
     this.stack.routes.invalidate()
+    this.stack.changes.link(this, NETDEV_CHANGE)
     return 0
   }
 
@@ -343,6 +409,19 @@ export class Interface {
       this.#ring.clear()
       this.stack.interfaceDown(this)
     }
+    this.stack.changes.link(this, up ? NETDEV_UP : NETDEV_DOWN, device.IFF_UP)
+  }
+
+  /** One more member of a group on this host (ip_mc_inc_group). */
+  joinGroup(group: number): void {
+    this.groups.set(group, (this.groups.get(group) ?? 0) + 1)
+  }
+
+  /** One member less (ip_mc_dec_group). */
+  leaveGroup(group: number): void {
+    const members = this.groups.get(group) ?? 0
+    if (members > 1) this.groups.set(group, members - 1)
+    else this.groups.delete(group)
   }
 
   /** True if frames to this multicast group are for us; 224.0.0.1 always is (RFC 1112 §7.2). */

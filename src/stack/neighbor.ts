@@ -27,7 +27,7 @@ export const NUD_PERMANENT = 0x80
 /** The address may be used without asking. */
 const NUD_CONNECTED = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE
 /** There is an address. */
-const NUD_VALID = NUD_CONNECTED | NUD_PROBE | NUD_STALE | NUD_DELAY
+export const NUD_VALID: number = NUD_CONNECTED | NUD_PROBE | NUD_STALE | NUD_DELAY
 /** The timer runs. */
 const NUD_IN_TIMER = NUD_INCOMPLETE | NUD_REACHABLE | NUD_DELAY | NUD_PROBE
 
@@ -113,6 +113,8 @@ export class Neighbor {
     this.arp.stack.clock.stop(this.#timer)
     this.#setMac(hardware, 0)
     this.connected = true
+    this.confirmed = this.updated = this.arp.stack.clock.now()
+    this.#tell()
     this.#flushPending()
   }
 
@@ -157,6 +159,7 @@ export class Neighbor {
   /** neigh_timer_handler. */
   timeout(now: Micros): void {
     const { clock, sysctl } = this.arp.stack
+    const before = this.state
     let next = now + this.#retransTime()
     if (this.state === NUD_REACHABLE) {
       const until = this.confirmed + this.arp.reachableTime
@@ -182,11 +185,18 @@ export class Neighbor {
     if (asks && this.probes >= this.#maxProbes()) {
       this.updated = now
       this.#setState(NUD_FAILED)
+      this.#tell()
       this.#invalidate()
       return
     }
     if ((this.state & NUD_IN_TIMER) !== 0) clock.start(this.#timer, Math.max(next, now + LEAST_TIMER))
+    if (this.state !== before && this.state !== NUD_DELAY) this.#tell()
     if (asks) this.#probe()
+  }
+
+  /** Something that programs want to know of has changed (neigh_update_notify). Not for entries that are in no table. */
+  #tell(): void {
+    if (this.interface.neighbors.get(this.address) === this) this.arp.stack.changes.neighbor(this, false)
   }
 
   /**
@@ -204,7 +214,8 @@ export class Neighbor {
       if (!isSame && (flags & NEIGH_UPDATE_OVERRIDE) === 0) return
       if (isSame && state === NUD_STALE && (flags & NEIGH_UPDATE_ADMIN) === 0) state = this.state
     }
-    if (state !== this.state || !isSame) this.updated = now
+    const isChanged = state !== this.state || !isSame
+    if (isChanged) this.updated = now
     if (state !== this.state) {
       clock.stop(this.#timer)
       this.#setState(state)
@@ -215,7 +226,15 @@ export class Neighbor {
       this.#setMac(hardware, at)
       if ((state & NUD_CONNECTED) === 0) this.confirmed = now - this.arp.stack.sysctl.base_reachable_time_ms * 2000
     }
+    if (isChanged) this.#tell()
     if (!wasValid) this.#flushPending()
+  }
+
+  /** The administrator says that nobody is there (neigh_delete). */
+  fail(): void {
+    this.arp.stack.clock.stop(this.#timer)
+    this.#setState(NUD_FAILED)
+    this.#tell()
   }
 
   /** Takes the entry out of use; what waits is dropped. */

@@ -6,6 +6,7 @@
  */
 import * as ip4 from '../addr/ip4.ts'
 import { EEXIST, EINVAL, ENOBUFS, ESRCH } from '../sys/errno.ts'
+import type { Changes } from './changes.ts'
 import type { Interface } from './interface.ts'
 
 /** Route and address types, Linux's numbers (linux/rtnetlink.h). */
@@ -26,11 +27,13 @@ export const RT_SCOPE_HOST = 254
 export const RT_SCOPE_NOWHERE = 255
 
 /** Tables. */
+export const RT_TABLE_DEFAULT = 253
 export const RT_TABLE_MAIN = 254
 export const RT_TABLE_LOCAL = 255
 
-/** Who made a route: the stack for an address, or an administrator (rtm_protocol). */
+/** Who made a route: the stack for an address, an ioctl, or an administrator (rtm_protocol). */
 export const RTPROT_KERNEL = 2
+export const RTPROT_BOOT = 3
 export const RTPROT_STATIC = 4
 
 /** Routes a table holds at most; far more than hosts have, and no peer can add one. */
@@ -63,6 +66,10 @@ export interface Route {
   readonly mtu: number
   readonly metrics: RouteMetrics | null
 }
+
+/** Ascending addresses, of one address the longer prefix first, then the better metric: the order of the kernel's trie. */
+export const byPlace = (a: Route, b: Route): number =>
+  (a.destination >>> 0) - (b.destination >>> 0) || b.prefix - a.prefix || a.metric - b.metric
 
 /** What `add` needs to be told; the rest has defaults. */
 export interface RouteSpec {
@@ -142,7 +149,14 @@ export class RouteTable {
   generation = 1
   readonly #local: PrefixTable = new PrefixTable()
   readonly #main: PrefixTable = new PrefixTable()
+  /** Nobody is told of changes: the kernel's own removals (fib_flush). */
+  isSilent = false
+  readonly #changes: Changes | null
   #size = 0
+
+  constructor(changes: Changes | null = null) {
+    this.#changes = changes
+  }
 
   /** Cached results are no longer to be trusted. */
   invalidate(): void {
@@ -165,6 +179,7 @@ export class RouteTable {
     if (!this.#tableOf(route).add(route)) return -EEXIST
     this.#size++
     this.invalidate()
+    if (!this.isSilent) this.#changes?.route(route, false)
     return 0
   }
 
@@ -179,6 +194,7 @@ export class RouteTable {
     if (!this.#tableOf(route).remove(route)) return -ESRCH
     this.#size--
     this.invalidate()
+    if (!this.isSilent) this.#changes?.route(route, true)
     return 0
   }
 

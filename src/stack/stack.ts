@@ -18,8 +18,10 @@ import { Sysctls } from '../sys/sysctl.ts'
 import { Trace } from '../sys/trace.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { Arp } from './arp.ts'
+import { Changes, NETDEV_REGISTER, NETDEV_UNREGISTER } from './changes.ts'
 import { Interface, type InterfaceAddress, LOOPBACK_INDEX } from './interface.ts'
 import {
+  type Route,
   RouteTable,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
@@ -29,6 +31,9 @@ import {
   RTN_UNICAST,
   RTPROT_KERNEL,
 } from './route.ts'
+
+/** Number of the first socket or pipe of a host. */
+const FIRST_INODE = 10000
 
 export interface StackOptions {
   /** The host's name in traces. */
@@ -66,7 +71,9 @@ export class Stack {
   readonly counters: Counters = new Counters()
   /** In order of their index. */
   readonly interfaces: Interface[] = []
-  readonly routes: RouteTable = new RouteTable()
+  /** Tells who listens what changed. */
+  readonly changes: Changes = new Changes()
+  readonly routes: RouteTable = new RouteTable(this.changes)
   readonly arp: Arp
   readonly ipv4: Ipv4
   /** 127.0.0.1/8. */
@@ -75,6 +82,7 @@ export class Stack {
   receivedAt: Micros = 0
   readonly #protocols: Map<number, NetworkProtocol> = new Map()
   #nextIndex: number = LOOPBACK_INDEX
+  #nextInode = FIRST_INODE
   #lastType = -1
   #lastProtocol: NetworkProtocol | undefined
 
@@ -99,6 +107,9 @@ export class Stack {
     this.#lastType = -1
   }
 
+  /** A number for a socket or a pipe (get_next_ino). */
+  readonly nextInode = (): number => this.#nextInode++
+
   /** Adds an interface on one end of a link; it is up. A RangeError tells what is wrong with name or addresses. */
   addInterface(name: string, link: Link, options: InterfaceOptions = {}): Interface {
     if (!/^[^\s/]{1,15}$/.test(name)) throw new RangeError(`name: not an interface name: ${JSON.stringify(name)}`)
@@ -118,6 +129,7 @@ export class Stack {
       mtu: options.mtu ?? link.mtu,
     })
     this.interfaces.push(added)
+    this.changes.link(added, NETDEV_REGISTER)
     for (const address of addresses) added.addAddress(address)
     this.routes.invalidate()
     return added
@@ -133,6 +145,7 @@ export class Stack {
     gone.link.attach(undefined)
     gone.link.close()
     this.routes.invalidate()
+    this.changes.link(gone, NETDEV_UNREGISTER)
   }
 
   /** Takes everything down: interfaces, links, neighbours, timers, packets that wait. The stack must not be used again. */
@@ -188,6 +201,7 @@ export class Stack {
 
   /** Routes that an address brings along (fib_add_ifaddr), and word to the neighbours. */
   addressAdded(at: Interface, entry: InterfaceAddress): void {
+    this.changes.address(at, entry, false)
     this.#addLocalRoute(at, entry)
     if (at.up) {
       this.#addConnectedRoutes(at, entry)
@@ -198,6 +212,9 @@ export class Stack {
 
   /** The reverse (fib_del_ifaddr): routes by this address and those that prefer it as source. */
   addressRemoved(at: Interface, gone: InterfaceAddress): void {
+    this.changes.address(at, gone, true)
+    const before = this.changes.listeners.length > 0 ? this.routes.list() : []
+    this.routes.isSilent = true
     const { address } = gone
     const isElsewhere = this.interfaces.some((i) => i.hasAddress(address))
     this.routes.removeIf(
@@ -210,8 +227,20 @@ export class Stack {
         if (each.up) this.#addConnectedRoutes(each, entry)
       }
     }
+    this.routes.isSilent = false
+    this.#tellRemoved(before)
     this.arp.forgetAddress(at, address)
     this.routes.invalidate()
+  }
+
+  /** fib_del_ifaddr tells of the routes that came with the address; those an administrator made go in silence. */
+  #tellRemoved(before: readonly Route[]): void {
+    const order = (r: Route): number => (r.prefix < 32 ? 0 : r.type === RTN_BROADCAST ? 1 : 2)
+    for (const route of [...before].sort((a, b) => order(a) - order(b))) {
+      const isThere = (r: Route): boolean => r.destination === route.destination && r.prefix === route.prefix
+      if (route.protocol === RTPROT_KERNEL && !this.routes.list(route.table).some(isThere))
+        this.changes.route(route, true)
+    }
   }
 
   interfaceUp(at: Interface): void {
@@ -224,18 +253,23 @@ export class Stack {
 
   /** fib_disable_ip: all routes by the interface go, but its addresses stay this host's. */
   interfaceDown(at: Interface): void {
+    this.routes.isSilent = true
     this.routes.removeIf((r) => r.interface === at && r.type !== RTN_LOCAL)
+    this.routes.isSilent = false
     this.arp.flush(at)
     this.routes.invalidate()
   }
 
   #addLocalRoute(at: Interface, entry: InterfaceAddress): void {
+    const isPrimary = (a: InterfaceAddress): boolean =>
+      !a.secondary && a.prefix === entry.prefix && ip4.inNetwork(entry.address, a.address, a.prefix)
     this.routes.add({
       destination: entry.address,
       prefix: 32,
       type: RTN_LOCAL,
       interface: at,
-      source: entry.address,
+      // What a host sends to a secondary address of its own comes from the primary one.
+      source: (entry.secondary ? at.addresses.find(isPrimary) : undefined)?.address ?? entry.address,
       scope: RT_SCOPE_HOST,
       protocol: RTPROT_KERNEL,
     })
@@ -246,10 +280,13 @@ export class Stack {
     const common = { interface: at, source: address, protocol: RTPROT_KERNEL, scope: RT_SCOPE_LINK }
     const network = address & ip4.mask(prefix)
     if (broadcast !== 0) this.routes.add({ ...common, destination: broadcast, prefix: 32, type: RTN_BROADCAST })
-    if (entry.secondary || ip4.isZeroNet(network) || (network === address && prefix === 32) || prefix === 32) return
+    if (entry.secondary || network === 0 || (network === address && prefix === 32) || prefix === 32) return
     if (at.isLoopback)
       this.routes.add({ ...common, destination: network, prefix, type: RTN_LOCAL, scope: RT_SCOPE_HOST })
     else this.routes.add({ ...common, destination: network, prefix, type: RTN_UNICAST })
+    const last = network | ~ip4.mask(prefix)
+    if (prefix < 31 && last !== broadcast)
+      this.routes.add({ ...common, destination: last, prefix: 32, type: RTN_BROADCAST })
   }
 
   #hardwareAddress(link: Link, wanted: Uint8Array | string | undefined): Uint8Array {

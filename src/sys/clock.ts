@@ -8,11 +8,22 @@
 /** Microseconds. */
 export type Micros = number
 
-/** A piece of work that runs soon, at the present instant, never inside the caller. Queued at most once. */
+/**
+ * A piece of work that runs soon, at the present instant, never inside the caller. Queued at most once.
+ *
+ * This base of many classes, and others like it, sets its fields in the constructor: V8 takes 200 ns and more for each that it
+ * has to define on objects of many classes, and 5 ns to set it.
+ */
 export abstract class Task {
   /** True while it waits in a clock's queue; kept by the clock, as is the next in that queue. */
-  queued = false
-  nextTask: Task | null = null
+  declare queued: boolean
+  declare nextTask: Task | null
+
+  constructor() {
+    this.queued = false
+    this.nextTask = null
+  }
+
   /** Does a bounded amount of work; returns true to be run again after the others had their turn. */
   abstract run(): boolean
 }
@@ -35,11 +46,17 @@ export class FunctionTask extends Task {
  */
 export abstract class Timer {
   /** When to fire, in microseconds of the clock; Infinity when stopped. */
-  deadline: Micros = Infinity
+  declare deadline: Micros
   /** Time under which the clock's heap holds it; Infinity when it holds none. Kept by the clock. */
-  queuedAt: Micros = Infinity
+  declare queuedAt: Micros
   /** Index in the clock's heap, or -1. Kept by the clock. */
-  slot = -1
+  declare slot: number
+
+  constructor() {
+    this.deadline = this.queuedAt = Infinity
+    this.slot = -1
+  }
+
   /** Called by the clock when the deadline has come; the timer is stopped by then and may be started again. */
   abstract fire(now: Micros): void
 }

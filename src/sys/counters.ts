@@ -203,6 +203,11 @@ export class Counters {
   TcpExtTCPMigrateReqSuccess = 0
   TcpExtTCPMigrateReqFailure = 0
   TcpExtTCPPLBRehash = 0
+  TcpExtTCPAORequired = 0
+  TcpExtTCPAOBad = 0
+  TcpExtTCPAOKeyNotFound = 0
+  TcpExtTCPAOGood = 0
+  TcpExtTCPAODroppedIcmps = 0
   IpExtInNoRoutes = 0
   IpExtInTruncatedPkts = 0
   IpExtInMcastPkts = 0

@@ -81,6 +81,7 @@ export const EINPROGRESS = 115
 export const ESTALE = 116
 export const EDQUOT = 122
 export const ECANCELED = 125
+export const EOWNERDEAD = 130
 
 /** The name of an error, as `SystemError.code` carries it. */
 export type ErrnoCode =
@@ -162,6 +163,7 @@ export type ErrnoCode =
   | 'ESTALE'
   | 'EDQUOT'
   | 'ECANCELED'
+  | 'EOWNERDEAD'
 
 /** Name to number, for printing and for tests. */
 export const ERRNO: Readonly<Record<ErrnoCode, number>> = {
@@ -243,6 +245,7 @@ export const ERRNO: Readonly<Record<ErrnoCode, number>> = {
   ESTALE,
   EDQUOT,
   ECANCELED,
+  EOWNERDEAD,
 }
 
 /** The name of errno `number` (positive or negative), or `E<number>` where Linux has none in our table. */

@@ -3,11 +3,24 @@
  * plain fields (`sysctl.tcp_syn_retries`); programs and tools use full names (`net.ipv4.tcp_syn_retries`).
  */
 import { EINVAL, ENOENT } from './errno.ts'
+import { keptDefaults } from './sysctl-kept.ts'
+import { boundsOf, SYSCTL_DIRECTORIES } from './sysctl-table.ts'
+import { normalizeKey, normalizePorts, parseNumbers } from './sysctl-text.ts'
+
+/** Which of the directories of interfaces has the one set there is. */
+const INTERFACES: Readonly<Record<string, string>> = { conf: 'conf/all', neigh: 'neigh/default' }
 
 /** A number, or several (`tcp_rmem`), or a word (`tcp_congestion_control`). */
 export type SysctlValue = number | readonly number[] | string
 
 export class Sysctls {
+  // fs
+  /** Open file descriptions of the host at most (only root may have more), and the largest RLIMIT_NOFILE. */
+  file_max = 1048576
+  nr_open = 1048576
+  // kernel
+  /** Process ids are below it. */
+  pid_max = 32768
   // net.core
   /** Largest SO_RCVBUF and SO_SNDBUF a program may ask for, in bytes; what a socket gets by itself. */
   rmem_max = 212992
@@ -32,6 +45,13 @@ export class Sysctls {
   min_pmtu = 552
   ip_local_port_range: readonly number[] = [32768, 60999]
   ip_unprivileged_port_start = 1024
+  /** Ports that are never chosen for a program: `8080,9148-9150`. */
+  ip_local_reserved_ports = ''
+  /** Any address may be bound. */
+  ip_nonlocal_bind = 0
+  /** Groups a socket may be a member of, and sources of one membership. */
+  igmp_max_memberships = 20
+  igmp_max_msf = 10
   /** Reassembly: bytes held at most, bytes down to which pruning goes, seconds a datagram may be incomplete. */
   ipfrag_high_thresh = 4194304
   ipfrag_low_thresh = 3145728
@@ -115,6 +135,9 @@ export class Sysctls {
   tcp_min_snd_mss = 48
   tcp_mtu_probing = 0
   tcp_mtu_probe_floor = 48
+  /** Seconds until a finished search begins anew; bytes that are worth a probe. */
+  tcp_probe_interval = 600
+  tcp_probe_threshold = 8
   tcp_fastopen = 1
   tcp_fastopen_key = '00000000-00000000-00000000-00000000'
   tcp_fastopen_blackhole_timeout_sec = 0
@@ -124,6 +147,7 @@ export class Sysctls {
   tcp_shrink_window = 0
   tcp_workaround_signed_windows = 0
   tcp_congestion_control = 'cubic'
+  tcp_available_congestion_control = 'cubic reno'
   tcp_rmem: readonly number[] = [4096, 131072, 6291456]
   tcp_wmem: readonly number[] = [4096, 16384, 4194304]
   // net.ipv4.conf.all
@@ -135,12 +159,19 @@ export class Sysctls {
   arp_notify = 0
   rp_filter = 0
 
+  constructor() {
+    Object.assign(this, keptDefaults())
+  }
+
   /** The field behind a full name (`net.ipv4.tcp_rmem`, `net/ipv4/tcp_rmem`), or undefined. */
   static field(name: string): string | undefined {
-    const parts = name.replaceAll('/', '.').split('.')
-    const last = parts[parts.length - 1] ?? ''
-    if (parts[0] !== 'net' || (parts[1] !== 'core' && parts[1] !== 'ipv4' && parts[1] !== 'unix')) return undefined
-    return last
+    const path = name.replaceAll('.', '/')
+    const last = path.slice(path.lastIndexOf('/') + 1)
+    // One set for all interfaces.
+    const directory = path
+      .slice(0, -last.length - 1)
+      .replace(/(conf|neigh)\/[^/]+$/, (_, kind) => INTERFACES[kind] ?? '')
+    return SYSCTL_DIRECTORIES[directory]?.includes(last) ? last.replace('-', '_') : undefined
   }
 
   /** Reads a sysctl by its full name: its value, or -ENOENT. */
@@ -152,24 +183,56 @@ export class Sysctls {
 
   /** Writes a sysctl by its full name, from a value or its text; 0, -ENOENT or -EINVAL. */
   set(name: string, value: SysctlValue): number {
+    return Math.min(this.write(name, typeof value === 'object' ? value.join(' ') : String(value)), 0)
+  }
+
+  /** As write(2) on its file in /proc/sys: how much of `text` was used, -ENOENT or -EINVAL. */
+  write(name: string, text: string): number {
     const old = this.get(name)
     if (old === NO_SUCH_SYSCTL) return -ENOENT
-    const parsed = parseLike(old, value)
-    if (parsed === undefined) return -EINVAL
-    Object.assign(this, { [Sysctls.field(name) as string]: parsed })
+    if (text === '') return 0
+    const field = Sysctls.field(name) as string
+    return typeof old === 'string' ? this.#writeWord(field, text) : this.#writeNumbers(field, old, text)
+  }
+
+  #writeWord(field: string, text: string): number {
+    const word = text.split('\n', 1)[0] as string
+    const isController = field === 'tcp_congestion_control'
+    if (isController && !this.tcp_available_congestion_control.split(' ').includes(word)) return -ENOENT
+    const isPorts = field === 'ip_local_reserved_ports'
+    const value = isPorts ? normalizePorts(word) : field === 'tcp_fastopen_key' ? normalizeKey(word) : word
+    if (value === undefined) return -EINVAL
+    Object.assign(this, { [field]: value })
+    return text.length
+  }
+
+  #writeNumbers(field: string, old: number | readonly number[], text: string): number {
+    const [least, largest] = boundsOf(field)
+    const count = typeof old === 'number' ? 1 : old.length
+    const isRange = field === 'ip_local_port_range' || field === 'ping_group_range'
+    const { values, consumed, error } = parseNumbers(text, count, isRange ? 0 : least, largest)
+    if (isRange) {
+      const result = error < 0 ? error : this.#writeRange(field, [...values, ...(old as number[]).slice(values.length)])
+      return result < 0 ? result : consumed
+    }
+    // What could be read counts, an error behind it or not.
+    if (field === 'ip_unprivileged_port_start' && (values[0] ?? 0) > (this.ip_local_port_range[0] as number))
+      return -EINVAL
+    const value = typeof old === 'number' ? values[0] : [...values, ...old.slice(values.length)]
+    if (value !== undefined) Object.assign(this, { [field]: value })
+    if (error < 0) return error
+    // Those of one byte take any text behind the number (proc_dou8vec_minmax).
+    return least >= 0 && largest <= 0xff ? text.length : consumed
+  }
+
+  /** A range that is none is an error for ports; for groups it means nobody. */
+  #writeRange(field: string, [low = 0, high = 0]: readonly number[]): number {
+    if (field === 'ping_group_range') this.ping_group_range = low <= high ? [low, high] : [1, 0]
+    else if (low < this.ip_unprivileged_port_start || high > 0xffff || low > high) return -EINVAL
+    else this.ip_local_port_range = [low, high]
     return 0
   }
 }
 
 /** What `get` gives for a name that does not exist. */
 export const NO_SUCH_SYSCTL: unique symbol = Symbol('no such sysctl')
-
-/** `value` in the shape of `old` (number, list of the same length, word), or undefined. */
-function parseLike(old: SysctlValue, value: SysctlValue): SysctlValue | undefined {
-  if (typeof old === 'string') return typeof value === 'string' && value !== '' ? value : undefined
-  const list =
-    typeof value === 'object' ? value : typeof value === 'number' ? [value] : value.trim().split(/\s+/).map(Number)
-  if (list.length === 0 || list.some((n) => !Number.isInteger(n))) return undefined
-  if (typeof old === 'number') return list.length === 1 ? list[0] : undefined
-  return list.length === old.length ? list : undefined
-}

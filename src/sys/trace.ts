@@ -18,4 +18,20 @@ export class Trace {
   tcpRetransmit: ((socket: object, seq: number, length: number, why: string) => void) | null = null
   /** A system call returned: name, its arguments as text made on demand, result (a value, or minus an errno). */
   syscall: ((pid: number, name: string, args: readonly unknown[], result: number, where: string) => void) | null = null
+  /** A signal was delivered, or ignored: `info` is its siginfo_t. */
+  signal: ((pid: number, info: SignalTold, where: string) => void) | null = null
+  /** A process ended: `status` is its status word (wait(2)). */
+  exit: ((pid: number, status: number, where: string) => void) | null = null
+}
+
+/** A siginfo_t as far as it is shown. */
+export interface SignalTold {
+  readonly signo: number
+  readonly code: number
+  readonly pid: number
+  readonly uid: number
+  readonly status: number
+  readonly fd: number
+  readonly band: number
+  readonly value: number
 }

@@ -68,7 +68,7 @@ function printNumbers(line: Line, o: number, length: number, base: Base): void {
   const { b } = line
   const flags = tcp.flags(b, o)
   const seq = (tcp.seq(b, o) - base.seq) >>> 0
-  if (length > 0 || (flags & (tcp.SYN | tcp.FIN | tcp.RST)) !== 0) {
+  if (length > 0 || line.bareSequence || (flags & (tcp.SYN | tcp.FIN | tcp.RST)) !== 0) {
     line.text += `, seq ${seq}`
     if (length > 0) line.text += `:${(seq + length) >>> 0}`
   }

@@ -15,6 +15,8 @@ export class Line {
   readonly context: DissectContext | undefined
   /** IP headers entered. */
   depth: number = 0
+  /** TCP's sequence number is told of bare acknowledgments too. */
+  bareSequence: boolean = false
 
   constructor(b: Uint8Array, end: number, context: DissectContext | undefined) {
     this.b = b

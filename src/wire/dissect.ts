@@ -19,6 +19,8 @@ export interface DissectOptions {
   readonly wireLength?: number
   /** Memory for relative TCP sequence numbers; absolute ones without it, as `tcpdump -S`. */
   readonly context?: DissectContext
+  /** TCP's sequence number is told of bare acknowledgments too, as `tcpdump -vv` does. */
+  readonly bareSequence?: boolean
 }
 
 /** A frame as text. */
@@ -38,6 +40,7 @@ export const dissect = (bytes: Uint8Array, options: DissectOptions = {}): Dissec
 /** The frame as `tcpdump -n -t` prints it. */
 export function line(bytes: Uint8Array, options: DissectOptions = {}): string {
   const out = new Line(bytes, bytes.length, options.context)
+  out.bareSequence = options.bareSequence ?? false
   const length = Math.max(options.wireLength ?? bytes.length, bytes.length)
   if (options.medium === 'ip') printIpv4(out, 0, length)
   else printEthernet(out, 0, length)

@@ -70,6 +70,8 @@ const ALIGNED_TIMESTAMP = 0x0101080a
 export class ParsedOptions {
   /** False if a malformed length ended the parse early; what came before counts, as on Linux. */
   ok: boolean = true
+  /** Malformed where a signature could stand: who looks for one drops the segment (tcp_parse_auth_options). */
+  isUnsafe: boolean = false
   /** Maximum segment size; 0 if absent. */
   mss: number = 0
   /** Window scale as sent, not clamped; -1 if absent. */
@@ -120,6 +122,7 @@ export function reset(into: ParsedOptions): void {
   into.fastOpenExperimental = false
   into.userTimeout = -1
   into.accEcnOffset = -1
+  into.isUnsafe = false
 }
 
 /** Reads the options in [o, end) into `into`; true if none was malformed. */
@@ -136,6 +139,7 @@ export function parse(b: Uint8Array, o: number, end: number, into: ParsedOptions
     const n = optionLength(b, at, end)
     if (n === 0) {
       into.ok = false
+      into.isUnsafe = end - at >= MD5_LEN
       return false
     }
     if (kind !== NOP) readOption(b, at, n, into)
@@ -284,6 +288,13 @@ export function emitFastOpen(b: Uint8Array, o: number, cookie: Uint8Array, from:
   put16(b, o, (FAST_OPEN << 8) | (2 + length))
   for (let i = 0; i < length; i++) put8(b, o + 2 + i, get8(cookie, from + i))
   return o + 2 + length
+}
+
+/** Writes two NOPs and an MD5 option with an empty digest, RFC 2385 §3. */
+export function emitMd5(b: Uint8Array, o: number): number {
+  put32(b, o, (NOP << 24) | (NOP << 16) | (MD5 << 8) | MD5_LEN)
+  for (let i = 4; i < 20; i += 4) put32(b, o + i, 0)
+  return o + 2 + MD5_LEN
 }
 
 /** Writes a user timeout option, RFC 5482 §3; `field` is the granularity bit and 15 bits. */

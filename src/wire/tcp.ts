@@ -42,6 +42,8 @@ export const ECE = 0x040
 export const CWR = 0x080
 /** Accurate ECN, RFC 9768 (the former NS of RFC 3540). */
 export const AE = 0x100
+/** The three that make up the ACE field of RFC 9768. */
+export const ACE = 0x1c0
 /** All flags that have a meaning. */
 export const FLAGS_MASK = 0x1ff
 

@@ -32,7 +32,7 @@ test('anything but four decimal parts without leading zeros is refused (inet_pto
 
 test('addresses are classified by the special-purpose registry (RFC 6890, RFC 1122 §3.2.1.3)', () => {
   const at = (text: string): number => ip4.parse(text) ?? Number.NaN
-  assert.ok(ip4.isUnspecified(at('0.0.0.0')) && ip4.isZeroNet(at('0.1.2.3')) && !ip4.isZeroNet(at('1.0.0.0')))
+  assert.ok(ip4.isUnspecified(at('0.0.0.0')) && ip4.isUnicast(at('0.1.2.3')))
   assert.ok(ip4.isLoopback(at('127.255.0.1')) && !ip4.isLoopback(at('128.0.0.1')))
   assert.ok(ip4.isMulticast(at('224.0.0.1')) && ip4.isMulticast(at('239.255.255.255')))
   assert.ok(!ip4.isMulticast(at('223.255.255.255')) && !ip4.isMulticast(at('240.0.0.0')))

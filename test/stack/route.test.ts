@@ -116,7 +116,7 @@ test("source address: the route told, else the primary address of the gateway's 
   stack.routes.add({ destination: ip('3.0.0.0'), prefix: 8, interface: bare })
   assert.equal(source('3.2.3.4'), '10.0.0.1', 'an unnumbered interface borrows')
   assert.equal(source('127.0.0.5'), '127.0.0.1')
-  assert.equal(source('10.0.0.2'), '10.0.0.2', 'to itself from itself')
+  assert.equal(source('10.0.0.2'), '10.0.0.1', 'to a secondary of its own from the primary (fib_add_ifaddr)')
   assert.equal(source('0.0.0.0'), '127.0.0.1', 'RFC 1122 §3.2.1.3: this host')
 })
 
@@ -148,14 +148,14 @@ test('types of routes and their errors: blackhole, unreachable, prohibit, none (
   assert.equal(send(stack, '4.1.1.1', PROTO, pattern(1)), -ENETUNREACH)
 })
 
-test('route(): a foreign source is EINVAL, an unknown interface ENODEV, a down one ENETUNREACH (ip_route_output_key)', () => {
+test('route(): a foreign source is ENETUNREACH, one of nobody EINVAL, an unknown interface ENODEV, a down one ENETUNREACH (ip_route_output_key)', () => {
   const net = new Net()
   const stack = net.host('h')
   const at = net.wire(stack, '10.0.0.1/24').interface
-  assert.equal(stack.ipv4.route(ip('10.0.0.2'), ip('10.0.0.3'), 0), -EINVAL)
+  assert.equal(stack.ipv4.route(ip('10.0.0.2'), ip('10.0.0.3'), 0), -ENETUNREACH)
   assert.equal(stack.ipv4.route(ip('10.0.0.2'), ip('224.0.0.1'), 0), -EINVAL)
   assert.equal(stack.ipv4.route(ip('10.0.0.2'), 0, 99), -ENODEV)
-  assert.equal(stack.ipv4.route(ip('0.1.2.3'), 0, 0), -EINVAL)
+  assert.equal(stack.ipv4.route(ip('0.1.2.3'), 0, 0), -ENETUNREACH)
   const onLink = stack.ipv4.route(ip('99.9.9.9'), 0, at.index) as Dst
   assert.equal(onLink.gateway, 0, 'with the interface given, no route means on the link')
   at.setUp(false)
