@@ -2,7 +2,7 @@
 
 import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../stack/route.ts'
 import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENOTCONN } from '../sys/errno.ts'
-import { AF_INET, AF_UNSPEC, type SockAddr } from './address.ts'
+import { AF_INET, AF_UNSPEC, SIZEOF_SOCKADDR, type SockAddr } from './address.ts'
 import type { PortTable } from './ports.ts'
 import {
   SF_BIND_NO_PORT,
@@ -14,12 +14,13 @@ import {
   TCP_SYN_SENT,
 } from './sock.ts'
 
-/** bind(2) on AF_INET: 0, -EAFNOSUPPORT, -EADDRNOTAVAIL, -EACCES, -EINVAL or -EADDRINUSE, tested in this order. */
+/** bind(2) on AF_INET: 0, -EINVAL for an address too short, -EAFNOSUPPORT, -EADDRNOTAVAIL, -EACCES, -EINVAL or -EADDRINUSE, tested in this order. */
 export function inetBind(sock: Sock, to: SockAddr, ports: PortTable): number {
   const { address, port } = to
+  if (to.length < SIZEOF_SOCKADDR) return -EINVAL
   // AF_UNSPEC is taken for AF_INET if the address is 0, "compatibility games".
   if (to.family !== AF_INET && (to.family !== AF_UNSPEC || address !== 0)) return -EAFNOSUPPORT
-  if (address !== 0 && !sock.isFlag(SF_FREEBIND)) {
+  if (address !== 0 && !sock.isFlag(SF_FREEBIND) && sock.stack.sysctl.ip_nonlocal_bind === 0) {
     const type = sock.stack.ipv4.addressType(address)
     if (type !== RTN_LOCAL && type !== RTN_BROADCAST && type !== RTN_MULTICAST) return -EADDRNOTAVAIL
   }
@@ -40,9 +41,18 @@ export function inetBind(sock: Sock, to: SockAddr, ports: PortTable): number {
 
 /** getsockname(2) and getpeername(2) on AF_INET (inet_getname): 0 or -ENOTCONN. */
 export function inetGetName(sock: Sock, peer: boolean, into: SockAddr): number {
-  if (peer && (sock.remotePort === 0 || sock.state === TCP_CLOSE || sock.state === TCP_SYN_SENT)) return -ENOTCONN
+  if (peer) return sock.state === TCP_CLOSE || sock.state === TCP_SYN_SENT ? -ENOTCONN : inetPeerName(sock, into)
   into.family = AF_INET
-  into.address = peer ? sock.remoteAddress : sock.localAddress
-  into.port = peer ? sock.remotePort : sock.localPort
+  into.address = sock.localAddress
+  into.port = sock.localPort
+  return 0
+}
+
+/** The peer's name in whatever state (inet_getname for accept). */
+export function inetPeerName(sock: Sock, into: SockAddr): number {
+  if (sock.remotePort === 0) return -ENOTCONN
+  into.family = AF_INET
+  into.address = sock.remoteAddress
+  into.port = sock.remotePort
   return 0
 }

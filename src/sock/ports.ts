@@ -6,6 +6,7 @@
 import { EADDRINUSE, EADDRNOTAVAIL } from '../sys/errno.ts'
 import type { Random } from '../sys/random.ts'
 import { HalfSipHash } from '../sys/siphash.ts'
+import { hasPort } from '../sys/sysctl-text.ts'
 import { SF_REUSEADDR, SF_REUSEPORT, TCP_LISTEN, TCP_TIME_WAIT } from './sock.ts'
 
 /** What holds a port: a socket, or what is left of one in TIME_WAIT. The `port…` links are kept by the table. */
@@ -21,9 +22,21 @@ export interface PortUser {
   readonly state: number
   /** Who made the socket: SO_REUSEPORT groups are of one user. */
   readonly uid: number
+  /** IP_LOCAL_PORT_RANGE: low and high in 16 bits each, 0: the host's. */
+  readonly localPortRange?: number
   portBucket: PortBucket | null
   portNext: PortUser | null
   portPrevious: PortUser | null
+}
+
+/**
+ * Who may take the short cut of a SO_REUSEPORT group (fastreuseport): anywhere if all had the option, else where the last one
+ * is that had it and was in nobody's way. Without a group nobody may.
+ */
+interface PortGroup {
+  readonly isAnywhere: boolean
+  readonly uid: number
+  readonly address: number
 }
 
 /** The users of one port, newest first (inet_bind_bucket). */
@@ -33,6 +46,9 @@ export class PortBucket {
   count = 0
   /** Only connect() took this port so far, so other connections to other peers may share it (fastreuse -1). */
   connectOnly = false
+  /** TCP's short cuts: all users had SO_REUSEADDR and none listened; and that of a SO_REUSEPORT group. */
+  isReusable = false
+  group: PortGroup | null = null
 
   constructor(port: number) {
     this.port = port
@@ -45,6 +61,27 @@ export class PortBucket {
     if (this.first !== null) this.first.portPrevious = user
     this.first = user
     this.count++
+  }
+
+  /** May a socket of TCP bind without a look at the others (inet_csk_get_port, sk_reuseport_match)? */
+  takesUnseen(user: PortUser, address: number): boolean {
+    if (this.isReusable && (user.flags & SF_REUSEADDR) !== 0 && user.state !== TCP_LISTEN) return true
+    return this.#isGroup(user, address)
+  }
+
+  #isGroup(user: PortUser, address: number): boolean {
+    const { group } = this
+    if (group === null || (user.flags & SF_REUSEPORT) === 0 || group.uid !== user.uid) return false
+    return group.isAnywhere || group.address === 0 || group.address === address
+  }
+
+  /** A socket of TCP binds here: what the next may rely on (inet_csk_update_fastreuse). */
+  noteBind(user: PortUser, address: number): void {
+    const isReusable = (user.flags & SF_REUSEADDR) !== 0 && user.state !== TCP_LISTEN
+    const isFirst = this.count === 0
+    this.isReusable = isReusable && (isFirst || this.isReusable)
+    if ((user.flags & SF_REUSEPORT) === 0) this.group = null
+    else if (isFirst || !this.#isGroup(user, address)) this.group = { isAnywhere: isFirst, uid: user.uid, address }
   }
 
   remove(user: PortUser): void {
@@ -101,6 +138,7 @@ const SPARE_BUCKETS = 64
 /** What the table reads of a host's sysctls. */
 export interface PortRange {
   readonly ip_local_port_range: readonly number[]
+  readonly ip_local_reserved_ports: string
 }
 
 export class PortTable {
@@ -134,7 +172,7 @@ export class PortTable {
     if (port === 0) {
       port = this.#choose(user, address)
       if (port < 0) return port
-    } else if (this.#conflicts(user, address, port, true)) return -EADDRINUSE
+    } else if (!this.#takesUnseen(user, address, port) && this.#conflicts(user, address, port, true)) return -EADDRINUSE
     user.localAddress = address
     this.#join(user, port, false)
     return 0
@@ -149,8 +187,10 @@ export class PortTable {
   recheck(user: PortUser): number {
     const bucket = user.portBucket
     if (bucket === null) return this.autobind(user)
-    if (this.#conflicts(user, user.localAddress, bucket.port, true)) return -EADDRINUSE
+    const isUnseen = this.#takesUnseen(user, user.localAddress, bucket.port)
+    if (!isUnseen && this.#conflicts(user, user.localAddress, bucket.port, true)) return -EADDRINUSE
     bucket.connectOnly = false
+    if (this.#isTcp) bucket.noteBind(user, user.localAddress)
     return 0
   }
 
@@ -160,8 +200,8 @@ export class PortTable {
    * 0 with `user.localPort` set, or -EADDRNOTAVAIL. `localAddress` must be set already.
    */
   connect<T extends PortUser>(user: T, taken: (user: T, port: number) => boolean): number {
-    const low = this.#low
-    const count = this.#high - low
+    const [low, high] = this.#range(user)
+    const count = high - low
     const remaining = count > 1 ? count & ~1 : count
     const hash = this.#hash.hash4(user.localAddress, user.remoteAddress, user.remotePort, 0)
     this.#perturb ??= new Int32Array(PERTURB_SIZE)
@@ -180,6 +220,7 @@ export class PortTable {
         if (offset >= remaining) offset -= remaining
         const bucket = this.bucket(low + offset)
         if (bucket !== null && (!bucket.connectOnly || taken(user, low + offset))) continue
+        if (this.#isReserved(low + offset)) continue
         this.#perturb[index] = ((perturb + Math.max(i, this.#random.below(8) * 2) + 2) & 0x3ffffffe) | parity
         this.#join(user, low + offset, true)
         return 0
@@ -217,13 +258,29 @@ export class PortTable {
     if (this.#spare.length < SPARE_BUCKETS) this.#spare.push(bucket)
   }
 
-  get #low(): number {
-    return this.#sysctl.ip_local_port_range[0] ?? 32768
+  /** net.ipv4.ip_local_reserved_ports: given to who asks for it, but not chosen. */
+  #isReserved(port: number): boolean {
+    const { ip_local_reserved_ports: reserved } = this.#sysctl
+    return reserved !== '' && hasPort(reserved, port)
   }
 
-  /** One more than the last port of the range. */
-  get #high(): number {
-    return (this.#sysctl.ip_local_port_range[1] ?? 60999) + 1
+  /** The first port to choose from and one more than the last (inet_sk_get_local_port_range): an own range cuts the host's. */
+  #range(user: PortUser): [low: number, high: number] {
+    let [low = 32768, high = 60999] = this.#sysctl.ip_local_port_range
+    const own = user.localPortRange ?? 0
+    const ownLow = own & 0xffff
+    const ownHigh = own >>> 16
+    if (ownLow >= low && ownLow <= high) low = ownLow
+    if (ownHigh >= low && ownHigh <= high) high = ownHigh
+    return [low, high + 1]
+  }
+
+  get #isTcp(): boolean {
+    return this.#rule === tcpConflict
+  }
+
+  #takesUnseen(user: PortUser, address: number, port: number): boolean {
+    return this.#isTcp && this.bucket(port)?.takesUnseen(user, address) === true
   }
 
   #conflicts(user: PortUser, address: number, port: number, explicit: boolean): boolean {
@@ -238,14 +295,14 @@ export class PortTable {
 
   /** A free port for bind to port 0: odd offsets first, from a random one (inet_csk_find_open_port). */
   #choose(user: PortUser, address: number): number {
-    const low = this.#low
-    const count = this.#high - low
+    const [low, high] = this.#range(user)
+    const count = high - low
     const remaining = count > 1 ? count & ~1 : count
     const offset = this.#random.below(remaining) | 1
     for (let parity = 0; parity < 2; parity++) {
       for (let i = 0; i < remaining; i += 2) {
         const port = low + ((offset + parity + i) % remaining)
-        if (!this.#conflicts(user, address, port, false)) return port
+        if (!this.#conflicts(user, address, port, false) && !this.#isReserved(port)) return port
       }
       if (remaining < 2) break
     }
@@ -258,10 +315,13 @@ export class PortTable {
       bucket = this.#spare.pop() ?? new PortBucket(port)
       bucket.port = port
       bucket.connectOnly = byConnect
+      bucket.isReusable = false
+      bucket.group = null
       const page = (this.#pages[port >> 8] ??= new Array<PortBucket | null>(256).fill(null))
       page[port & 255] = bucket
       this.size++
     } else if (!byConnect) bucket.connectOnly = false
+    if (!byConnect && this.#isTcp) bucket.noteBind(user, user.localAddress)
     bucket.add(user)
     user.localPort = port
   }

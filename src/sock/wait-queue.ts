@@ -16,14 +16,23 @@ export const POLLRDBAND = 0x080
 export const POLLWRNORM = 0x100
 export const POLLWRBAND = 0x200
 export const POLLRDHUP = 0x2000
+/** What sockets say when something came (sock_def_readable), and when there is room again (sock_def_write_space). */
+export const READABLE: number = POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND
+export const WRITABLE: number = POLLOUT | POLLWRNORM | POLLWRBAND
 
 /** One entry of a wait queue (wait_queue_entry). */
 export abstract class Waiter {
-  queue: WaitQueue | null = null
-  previous: Waiter | null = null
-  following: Waiter | null = null
+  declare queue: WaitQueue | null
+  declare previous: Waiter | null
+  declare following: Waiter | null
   /** Only one of these that takes the wake-up is woken (WQ_FLAG_EXCLUSIVE). Fixed while it is in a queue. */
-  isExclusive = false
+  declare isExclusive: boolean
+
+  constructor() {
+    this.queue = this.previous = this.following = null
+    this.isExclusive = false
+  }
+
   /** The mask of what may have become ready; look again, it may be gone. True: an exclusive one takes the wake-up. */
   // biome-ignore lint/suspicious/noConfusingVoidType: only exclusive waiters answer
   abstract wake(mask: number): boolean | void
@@ -48,16 +57,16 @@ export class WaitQueue {
     this.#insert(waiter, waiter.isExclusive ? null : this.#firstExclusive)
   }
 
-  /** Adds one that shares in front of all others, as Linux does with those of epoll (add_wait_queue). */
+  /** Adds in front of all others of its kind, as Linux does with items of epoll and with sleepers in epoll_wait (__add_wait_queue). */
   addFirst(waiter: Waiter): void {
     waiter.queue?.remove(waiter)
-    this.#insert(waiter, this.#first)
+    this.#insert(waiter, waiter.isExclusive ? this.#firstExclusive : this.#first)
   }
 
   #insert(waiter: Waiter, following: Waiter | null): void {
     waiter.queue = this
     const previous = following === null ? this.#last : following.previous
-    if (waiter.isExclusive) this.#firstExclusive ??= waiter
+    if (waiter.isExclusive && following === this.#firstExclusive) this.#firstExclusive = waiter
     waiter.previous = previous
     waiter.following = following
     if (previous === null) this.#first = waiter

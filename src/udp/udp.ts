@@ -6,6 +6,8 @@ import * as ip4 from '../addr/ip4.ts'
 import { sumPacket } from '../buf/checksum.ts'
 import { CSUM_NONE, PACKET_HOST, type Packet } from '../buf/packet.ts'
 import { IPPROTO_UDP, type Transport } from '../ip/transport.ts'
+import { queueIcmpError } from '../sock/error-queue.ts'
+import { hears } from '../sock/multicast.ts'
 import { type PortBucket, PortTable, udpConflict } from '../sock/ports.ts'
 import { IP_PMTUDISC_DONT, SF_RECVERR, SF_REUSEPORT, TCP_ESTABLISHED } from '../sock/sock.ts'
 import { POLLERR } from '../sock/wait-queue.ts'
@@ -161,11 +163,13 @@ export class Udp implements Transport {
   #inputToMany(packet: Packet, sport: number, dport: number): void {
     const { saddr, daddr } = packet
     const index = (packet.interface as Interface).index
+    const isGroup = ip4.isMulticast(daddr)
     packet.start += wire.HDR_LEN
     let last: UdpSock | null = null
     for (let user = this.ports.bucket(dport)?.first ?? null; user !== null; user = user.portNext) {
       const sock = user as UdpSock
       if (this.#score(sock, saddr, sport, daddr, index) < 0) continue
+      if (isGroup && !hears(sock, daddr, saddr, index)) continue
       if (last !== null) last.enqueue(packet.clone(), sport)
       last = sock
     }
@@ -178,7 +182,7 @@ export class Udp implements Transport {
   }
 
   /** An ICMP error about a datagram sent from here (__udp4_lib_err, RFC 1122 §4.1.3.3). */
-  error(quoted: Packet, type: number, code: number, errno: number, fatal: boolean, _info: number): void {
+  error(quoted: Packet, type: number, code: number, errno: number, fatal: boolean, info: number): void {
     const ports = quoted.view.getInt32(quoted.l4)
     const bucket = this.ports.bucket(ports >>> 16)
     const index = (quoted.interface as Interface | null)?.index ?? 0
@@ -203,6 +207,8 @@ export class Udp implements Transport {
     }
     // An unconnected socket would not know which of its peers is meant; IP_RECVERR asks for all.
     if (!sock.isFlag(SF_RECVERR) && (!isHard || sock.state !== TCP_ESTABLISHED)) return
+    if (sock.isFlag(SF_RECVERR))
+      queueIcmpError(sock, quoted, type, code, error, ports & 0xffff, info, quoted.l4 + wire.HDR_LEN)
     sock.error = error
     sock.wake(POLLERR)
   }

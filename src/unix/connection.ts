@@ -1,8 +1,9 @@
 /** Local sockets with connections, SOCK_STREAM and SOCK_SEQPACKET: listen, connect, accept (unix_listen, unix_stream_connect, unix_accept). */
 import type { SockAddr } from '../sock/address.ts'
 import { RCV_SHUTDOWN, SF_DEAD, type Sock, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN } from '../sock/sock.ts'
+import { READABLE } from '../sock/wait-queue.ts'
 import { EAGAIN, ECONNREFUSED, EINVAL, EISCONN } from '../sys/errno.ts'
-import { checkAddress, READABLE, UnixSock } from './unix-sock.ts'
+import { checkAddress, UnixSock } from './unix-sock.ts'
 
 export abstract class UnixConnectionSock extends UnixSock {
   /** Connections to be accepted, oldest first, linked by `nextEmbryo`. */
@@ -27,6 +28,8 @@ export abstract class UnixConnectionSock extends UnixSock {
   override connect(to: SockAddr): number {
     const invalid = checkAddress(to)
     if (invalid < 0) return invalid
+    const unnamed = this.nameIfTold()
+    if (unnamed < 0) return unnamed
     const other = this.findOther(to)
     if (typeof other === 'number') return other
     if (!(other instanceof UnixConnectionSock)) return -ECONNREFUSED
@@ -38,6 +41,8 @@ export abstract class UnixConnectionSock extends UnixSock {
     if (this.state !== TCP_CLOSE) return this.state === TCP_ESTABLISHED ? -EISCONN : -EINVAL
     const embryo = this.unix.createSocket(this.type) as UnixConnectionSock
     embryo.uid = other.uid
+    embryo.isOwned = false
+    if (other.settings.wants !== 0) embryo.settings = embryo.settings.with('wants', other.settings.wants)
     embryo.name = other.name
     embryo.peer = this
     embryo.state = TCP_ESTABLISHED
@@ -62,8 +67,12 @@ export abstract class UnixConnectionSock extends UnixSock {
     const embryo = this.#shift()
     if (embryo === null) return -EAGAIN
     this.wakePeers()
-    embryo.inode = this.unix.nextInode()
+    embryo.isOwned = true
     return embryo
+  }
+
+  override *embryos(): Generator<UnixSock> {
+    for (let embryo = this.#firstEmbryo; embryo !== null; embryo = embryo.#nextEmbryo) yield embryo
   }
 
   #shift(): UnixConnectionSock | null {

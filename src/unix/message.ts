@@ -1,7 +1,9 @@
 /** What waits in a local socket's receive queue: bytes by reference, who sent them, and what they are charged to the sender. */
-import { copy, FRAME } from '../buf/chunk.ts'
+import { FRAME } from '../buf/chunk.ts'
 import type { Packet } from '../buf/packet.ts'
 import type { PacketPool } from '../buf/pool.ts'
+import { fromProgram, type Message, type Scm, toProgram } from '../sock/message.ts'
+import type { Flights } from './garbage.ts'
 import type { UnixSock } from './unix-sock.ts'
 
 /** Messages kept for the next sender. */
@@ -51,13 +53,16 @@ export class UnixMessage {
   consumed = 0
   /** Memory charged to the sender. */
   charge = 0
-  /** What comes along in control messages (descriptors of SCM_RIGHTS); null: nothing. */
-  attachments: readonly unknown[] | null = null
+  /** Credentials and files that come along; null: nothing. */
+  scm: Scm | null = null
 
-  copyTo(bytes: Uint8Array, at: number, from: number, length: number): void {
-    const packet = this.packet as Packet
-    if (packet.fragCount === 0) copy(bytes, at, packet.bytes, packet.start + from, length)
-    else packet.copyTo(bytes, at, from, length)
+  copyTo(bytes: Uint8Array, at: number, from: number, length: number, into: Message | null): void {
+    toProgram(this.packet as Packet, from, length, bytes, at, into)
+  }
+
+  /** Bytes that nobody has read. */
+  get left(): number {
+    return this.length - this.consumed
   }
 }
 
@@ -65,15 +70,18 @@ export class UnixMessage {
 export class UnixMessages {
   readonly #pool: PacketPool
   readonly #free: UnixMessage[] = []
+  readonly #flights: Flights
 
-  constructor(pool: PacketPool) {
+  constructor(pool: PacketPool, flights: Flights) {
     this.#pool = pool
+    this.#flights = flights
   }
 
-  /** A message with a copy of bytes [offset, offset + length), charged to `sender`. */
-  make(sender: UnixSock, bytes: Uint8Array, offset: number, length: number, charge: number): UnixMessage {
+  /** A message with a copy of bytes [offset, offset + length) of the program's, charged to `sender`. */
+  // biome-ignore format: one line
+  make(sender: UnixSock, bytes: Uint8Array, offset: number, length: number, charge: number, from: Message | null): UnixMessage {
     const message = this.#free.pop() ?? new UnixMessage()
-    message.packet = this.#pack(bytes, offset, length)
+    message.packet = this.#pack(bytes, offset, length, from)
     message.sender = sender
     message.length = length
     message.charge = charge
@@ -81,18 +89,18 @@ export class UnixMessages {
     return message
   }
 
-  #pack(bytes: Uint8Array, offset: number, length: number): Packet {
+  #pack(bytes: Uint8Array, offset: number, length: number, from: Message | null): Packet {
     const pool = this.#pool
     if (length <= FRAME) {
       const packet = pool.alloc(length)
       packet.put(length)
-      copy(packet.bytes, 0, bytes, offset, length)
+      fromProgram(packet.bytes, 0, bytes, offset, length, from)
       return packet
     }
     const packet = pool.alloc(0)
     for (let done = 0; done < length; ) {
       const part = pool.pageRoom(length - done)
-      copy(pool.page.bytes, pool.pageOffset, bytes, offset + done, part)
+      fromProgram(pool.page.bytes, pool.pageOffset, bytes, offset + done, part, from)
       packet.addFrag(pool.page, pool.pageOffset, part)
       pool.pageTake(part)
       done += part
@@ -105,9 +113,14 @@ export class UnixMessages {
     const { sender, packet, charge } = message
     message.next = null
     message.sender = message.packet = null
-    message.attachments = null
     message.consumed = 0
     packet?.release()
+    const { scm } = message
+    message.scm = null
+    if (scm !== null && scm.files.length > 0) {
+      this.#flights.landed(scm)
+      this.#flights.release(scm.files)
+    }
     if (this.#free.length < MAX_FREE) this.#free.push(message)
     sender?.uncharge(charge)
   }

@@ -2,8 +2,10 @@
  * What local sockets of all types share (struct unix_sock, net/unix/af_unix.c): name, peer, receive queue, accounting, end.
  * A message in flight is charged to its sender until it has been read, so the send buffers are all the buffers there are.
  */
-import { AF_UNIX, type SockAddr } from '../sock/address.ts'
-import { SIOCATMARK, SIOCINQ, SIOCOUTQ, SOCK_DGRAM } from '../sock/constants.ts'
+import { type SocketInode, utf8Length } from '../fs/inode.ts'
+import { AF_UNIX, SIZEOF_SA_FAMILY, SIZEOF_SOCKADDR, type SockAddr, UNIX_PATH_MAX } from '../sock/address.ts'
+import { SIOCATMARK, SIOCINQ, SIOCOUTQ, SOCK_DGRAM, SOCK_STREAM } from '../sock/constants.ts'
+import { WANT_CRED, WANT_NO_RIGHTS } from '../sock/receive-control.ts'
 import {
   type PeerCredentials,
   RCV_SHUTDOWN,
@@ -19,34 +21,28 @@ import {
   POLLERR,
   POLLHUP,
   POLLIN,
-  POLLOUT,
   POLLPRI,
-  POLLRDBAND,
   POLLRDHUP,
   POLLRDNORM,
-  POLLWRBAND,
-  POLLWRNORM,
+  READABLE,
   Waiter,
   WaitQueue,
+  WRITABLE,
 } from '../sock/wait-queue.ts'
 import {
-  EACCES,
   EAGAIN,
   ECONNREFUSED,
   ECONNRESET,
   EINVAL,
   EISCONN,
-  ENOENT,
   ENOTCONN,
+  EOPNOTSUPP,
   EPIPE,
   EPROTOTYPE,
 } from '../sys/errno.ts'
 import type { UnixMessage } from './message.ts'
-import { type SocketInode, UNIX_PATH_MAX, utf8Length } from './names.ts'
 import type { Unix } from './unix.ts'
 
-export const READABLE: number = POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND
-export const WRITABLE: number = POLLOUT | POLLWRNORM | POLLWRBAND
 /** A change of state concerns everybody who sleeps. */
 const STATE_CHANGE: number = READABLE | WRITABLE | POLLERR | POLLHUP | POLLRDHUP
 
@@ -65,8 +61,6 @@ class PeerWaiter extends Waiter {
 
 export abstract class UnixSock extends Sock {
   readonly unix: Unix
-  /** What `ss` and `/proc/net/unix` call it; 0 until somebody has accepted it. */
-  inode = 0
   /** Where it sends to: the other end, or a datagram socket's default. */
   peer: UnixSock | null = null
   /** As bound: '' without a name, a leading NUL for an abstract one. Accepted sockets share their listener's. */
@@ -83,6 +77,10 @@ export abstract class UnixSock extends Sock {
   unread = 0
   /** SO_PEERCRED: who the other end was when the connection was made; for a listener, who called listen. */
   peerCred: PeerCredentials | null = null
+  /** A descriptor names it, or did: not so a connection that nobody has accepted (sk_socket). */
+  isOwned = true
+  /** The urgent byte's message, while it is in the queue and unread (oob_skb). */
+  urgent: UnixMessage | null = null
   /** Those who wait for room in this queue. */
   readonly peerWait: WaitQueue = new WaitQueue()
   readonly #waiters: PeerWaiter[] = []
@@ -102,7 +100,7 @@ export abstract class UnixSock extends Sock {
 
   /** bind(2) (unix_bind): a path, an abstract name, or without a name five hexadecimal digits. */
   override bind(to: SockAddr): number {
-    if (to.family === AF_UNIX && to.path === '') return this.#autobind()
+    if (to.family === AF_UNIX && to.path === '' && to.length <= SIZEOF_SOCKADDR) return this.#autobind()
     const invalid = checkAddress(to)
     if (invalid < 0) return invalid
     if (to.path.startsWith('\0')) {
@@ -113,7 +111,7 @@ export abstract class UnixSock extends Sock {
     if (typeof made === 'number') return made
     if (this.name !== '') {
       // The second name is taken away again, after it has shown whether it was free.
-      this.unix.names.unlink(to.path, { euid: 0, egid: 0 })
+      this.unix.names.unmake(to.path, this.caller)
       return -EINVAL
     }
     this.file = made
@@ -136,6 +134,11 @@ export abstract class UnixSock extends Sock {
     return 0
   }
 
+  /** Who wants credentials has a name (unix_may_passcred): 0 or -ENOSPC. */
+  nameIfTold(): number {
+    return (this.settings.wants & WANT_CRED) !== 0 ? this.#autobind() : 0
+  }
+
   override getName(peer: boolean, into: SockAddr): number {
     const sock = peer ? this.peer : this
     if (sock === null) return -ENOTCONN
@@ -153,15 +156,12 @@ export abstract class UnixSock extends Sock {
     into.path = this.name
   }
 
-  /** The socket behind an address (unix_find_other): it, or -ENOENT, -EACCES, -ECONNREFUSED, -EPROTOTYPE. */
+  /** The socket behind an address (unix_find_other): it, -ECONNREFUSED, -EPROTOTYPE, -EACCES, or as its path fails. */
   findOther(to: SockAddr): UnixSock | number {
     const { names } = this.unix
     if (to.path.startsWith('\0')) return names.abstract(to.path, this.type) ?? -ECONNREFUSED
-    const inode = names.inode(to.path)
-    if (inode === undefined) return -ENOENT
-    if (!inode.mayWrite(this.caller)) return -EACCES
-    if (inode.socket === null) return -ECONNREFUSED
-    return inode.socket.type === this.type ? inode.socket : -EPROTOTYPE
+    const other = names.find(to.path, this.caller)
+    return typeof other === 'number' || other.type === this.type ? other : -EPROTOTYPE
   }
 
   override peerCredentials(): PeerCredentials {
@@ -192,6 +192,7 @@ export abstract class UnixSock extends Sock {
   }
 
   enqueue(message: UnixMessage): void {
+    if (message.scm !== null) this.unix.flights.departed(message.scm)
     if (this.tail === null) this.head = message
     else this.tail.next = message
     this.tail = message
@@ -202,13 +203,22 @@ export abstract class UnixSock extends Sock {
 
   /** Takes the oldest message out. */
   dequeue(): void {
-    const message = this.head as UnixMessage
-    this.head = message.next
-    if (this.head === null) this.tail = null
+    this.unlink(this.head as UnixMessage, null)
+  }
+
+  /** Takes a message out of the queue; `before` is the one in front of it. */
+  protected unlink(message: UnixMessage, before: UnixMessage | null): void {
+    if (before === null) this.head = message.next
+    else before.next = message.next
+    if (this.tail === message) this.tail = before
+    if (this.urgent === message) this.urgent = null
     this.queueLength--
-    this.unread -= message.length - message.consumed
+    this.unread -= message.left
     this.unix.messages.free(message)
   }
+
+  /** Connections to be accepted, of a listener. */
+  *embryos(): Generator<UnixSock> {}
 
   purge(): void {
     while (this.head !== null) this.dequeue()
@@ -261,6 +271,7 @@ export abstract class UnixSock extends Sock {
     if (shutdownMask === SHUTDOWN_MASK) mask |= POLLHUP
     if ((shutdownMask & RCV_SHUTDOWN) !== 0) mask |= POLLRDHUP | POLLIN | POLLRDNORM
     if (this.queueLength > 0) mask |= POLLIN | POLLRDNORM
+    if (this.urgent !== null) mask |= POLLPRI
     if (this.isConnectionBased && this.state === TCP_CLOSE) mask |= POLLHUP
     if (this.isWritable && this.peerHasRoom()) mask |= WRITABLE
     return mask
@@ -279,10 +290,19 @@ export abstract class UnixSock extends Sock {
       case SIOCOUTQ:
         return this.wmemQueued
       case SIOCATMARK:
-        return 0
+        if (this.type !== SOCK_STREAM) return -EOPNOTSUPP
+        return this.isAtMark ? 1 : 0
       default:
         return super.ioctl(request)
     }
+  }
+
+  /** What is to be read next is the urgent byte, or was until it was read out of band. */
+  get isAtMark(): boolean {
+    const { head, urgent } = this
+    // A connection that waits to be accepted is an empty message.
+    if (head === null) return this.state === TCP_LISTEN && this.queueLength > 0
+    return head === urgent || (head.left === 0 && (urgent === null || head.next === urgent))
   }
 
   /** unix_shutdown: works in any state; the other end of a connection is shut the other way round. */
@@ -301,7 +321,7 @@ export abstract class UnixSock extends Sock {
 
   /** Something that the peer sent is lost by closing now; an empty message alone is not (unix_release_sock). */
   get #hasUnread(): boolean {
-    return this.head !== null && (this.head.length > 0 || this.head.next !== null)
+    return this.head !== null && (this.head.left > 0 || this.head.next !== null)
   }
 
   override close(): void {
@@ -324,11 +344,15 @@ export abstract class UnixSock extends Sock {
     }
     for (const waiter of this.#waiters) waiter.queue?.remove(waiter)
     this.purge()
+    this.unix.flights.closed()
   }
 }
 
+/** Whether descriptors may be sent to a socket (SO_PASSRIGHTS). */
+export const mayPassRights = (to: UnixSock): boolean => (to.settings.wants & WANT_NO_RIGHTS) === 0
+
 /** unix_validate_addr: 0, or -EINVAL. */
 export function checkAddress(to: SockAddr): number {
-  if (to.family !== AF_UNIX || to.path === '') return -EINVAL
+  if (to.family !== AF_UNIX || to.path === '' || to.length > SIZEOF_SA_FAMILY + UNIX_PATH_MAX) return -EINVAL
   return to.path.length > UNIX_PATH_MAX || utf8Length(to.path) > UNIX_PATH_MAX ? -EINVAL : 0
 }

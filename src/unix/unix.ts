@@ -1,9 +1,11 @@
 /** AF_UNIX of one host (unix(7)): its sockets, their names, and the messages between them. */
+import type { FileTree } from '../fs/tree.ts'
 import { AF_UNIX } from '../sock/address.ts'
 import { SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM } from '../sock/constants.ts'
 import type { Stack } from '../stack/stack.ts'
 import { EADDRINUSE, ENOSPC, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from '../sys/errno.ts'
 import { UnixDatagram, UnixSeqpacket } from './datagram.ts'
+import { Flights } from './garbage.ts'
 import { UnixMessages } from './message.ts'
 import { UnixNames } from './names.ts'
 import { UnixStream } from './stream.ts'
@@ -11,20 +13,23 @@ import type { UnixSock } from './unix-sock.ts'
 
 /** Names that autobind chooses from: five hexadecimal digits. */
 const AUTOBIND_NAMES = 0x100000
-/** The number `ss` gives the first socket of a host. */
-const FIRST_INODE = 10000
 
 export class Unix {
   readonly stack: Stack
-  readonly names: UnixNames<UnixSock> = new UnixNames()
+  readonly names: UnixNames<UnixSock>
   readonly messages: UnixMessages
+  /** Whether there is a process of that number; told by who keeps them. */
+  isProcess: (pid: number) => boolean = () => true
+  /** Descriptors that wait in queues. */
+  readonly flights: Flights
   /** Open sockets in order of making, connections not yet accepted included. */
   readonly sockets: Set<UnixSock> = new Set()
-  #inode = FIRST_INODE
 
-  constructor(stack: Stack) {
+  constructor(stack: Stack, tree: FileTree) {
     this.stack = stack
-    this.messages = new UnixMessages(stack.pool)
+    this.names = new UnixNames(tree)
+    this.flights = new Flights(stack.clock)
+    this.messages = new UnixMessages(stack.pool, this.flights)
   }
 
   /** unix_create: a socket or -errno; register it with `families.register(AF_UNIX, unix.create)`. */
@@ -33,9 +38,7 @@ export class Unix {
     // "Believe it or not BSD has AF_UNIX, SOCK_RAW though nothing uses it."
     const known = type === SOCK_RAW ? SOCK_DGRAM : type
     if (known !== SOCK_STREAM && known !== SOCK_DGRAM && known !== SOCK_SEQPACKET) return -ESOCKTNOSUPPORT
-    const sock = this.createSocket(known)
-    sock.inode = this.nextInode()
-    return sock
+    return this.createSocket(known)
   }
 
   /** A socket of a known type. */
@@ -48,10 +51,6 @@ export class Unix {
           : new UnixSeqpacket(this)
     this.sockets.add(sock)
     return sock
-  }
-
-  nextInode(): number {
-    return this.#inode++
   }
 
   /** 0 or -EADDRINUSE. */

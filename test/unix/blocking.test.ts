@@ -4,11 +4,10 @@ import test from 'node:test'
 import { ss } from '../../src/app/ss.ts'
 import type { Process } from '../../src/host/process.ts'
 import * as c from '../../src/socket/constants.ts'
-import { awaited, bytes, lone, outcome, runAll, text } from '../host/net.ts'
-import { fill } from './script.ts'
+import { awaited, bytes, lone, outcome, pattern, runAll, text } from '../host/net.ts'
 
 const { AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } = c
-const SERVER = { family: AF_UNIX, path: '/run/server' }
+const SERVER = { family: AF_UNIX, path: '/tmp/server' }
 
 function listener(p: Process, type: number, backlog: number): number {
   const fd = p.socket(AF_UNIX, type)
@@ -34,7 +33,7 @@ test('accept waits for connect, read for write: names, credentials and bytes arr
         const peer = {}
         const fd = await p.accept(l, peer)
         assert.deepEqual(peer, { family: AF_UNIX, address: '', port: 0, path: '\0client' })
-        assert.deepEqual(p.getsockname(fd), { family: AF_UNIX, address: '', port: 0, path: '/run/server' })
+        assert.deepEqual(p.getsockname(fd), { family: AF_UNIX, address: '', port: 0, path: '/tmp/server' })
         const into = new Uint8Array(100)
         assert.equal(text(into, await p.read(fd, into)), 'hello')
         await p.write(fd, bytes('world'))
@@ -69,7 +68,7 @@ test('accept waits for connect, read for write: names, credentials and bytes arr
 
 test('a blocking write of 3 MB goes through a buffer of 208 KiB in order, and is charged to nobody when read (unix(7))', async () => {
   const { clock, host } = lone()
-  const data = fill(3_000_000, 3)
+  const data = pattern(3_000_000, 3)
   for (let i = 0; i < data.length; i += 997) data[i] = i >> 10
   await runAll(clock, [
     host,
@@ -247,7 +246,7 @@ test('an address that is too long is EINVAL; a path ends at its first NUL; the e
   p.bind(fd, { path: '/a\0b' })
   assert.equal(p.getsockname(fd).path, '/a')
   assert.equal(
-    outcome(() => p.bind(p.socket(AF_UNIX, SOCK_STREAM), { path: '//a/../a/.' })),
+    outcome(() => p.bind(p.socket(AF_UNIX, SOCK_STREAM), { path: '//tmp/../a' })),
     'EADDRINUSE',
   )
 })
@@ -292,7 +291,7 @@ test('socket and socketpair: types and protocols that do not go together (unix_c
 
 test('a blocking write to a pipe goes on until everything is written; read waits for the first bytes (pipe(7))', async () => {
   const { clock, host } = lone()
-  const data = fill(300_000, 9)
+  const data = pattern(300_000, 9)
   await runAll(clock, [
     host,
     async (p) => {
@@ -411,13 +410,13 @@ test('ss -x lists local sockets with names, numbers and queues, connections to b
   const lines = ss(host, '-xanp').split('\n')
   assert.deepEqual(lines, [
     'Netid State  Recv-Q Send-Q Local Address:Port  Peer Address:Port Process                        ',
-    'u_str LISTEN 1      3        /run/server 10000            * 0     users:(("process",pid=1,fd=3))',
-    'u_str ESTAB  0      0                  * 10001            * 10002 users:(("process",pid=1,fd=4))',
-    'u_str ESTAB  0      0        /run/server 10002            * 10001 users:(("process",pid=1,fd=5))',
-    'u_str ESTAB  0      0                  * 10003            * 0     users:(("process",pid=1,fd=6))',
-    'u_seq ESTAB  0      768                * 10004            * 10005 users:(("process",pid=1,fd=7))',
-    'u_seq ESTAB  5      0                  * 10005            * 10004 users:(("process",pid=1,fd=8))',
-    'u_dgr UNCONN 0      0                 @g 10006            * 0     users:(("process",pid=1,fd=9))',
+    'u_str LISTEN 1      3        /tmp/server 10000            * 0     users:(("process",pid=2,fd=3))',
+    'u_str ESTAB  0      0                  * 10001            * 10002 users:(("process",pid=2,fd=4))',
+    'u_str ESTAB  0      0        /tmp/server 10002            * 10001 users:(("process",pid=2,fd=5))',
+    'u_str ESTAB  0      0                  * 10003            * 0     users:(("process",pid=2,fd=6))',
+    'u_seq ESTAB  0      768                * 10004            * 10005 users:(("process",pid=2,fd=7))',
+    'u_seq ESTAB  5      0                  * 10005            * 10004 users:(("process",pid=2,fd=8))',
+    'u_dgr UNCONN 0      0                 @g 10006            * 0     users:(("process",pid=2,fd=9))',
     '',
   ])
   assert.equal(ss(host, '-xl').split('\n').length, 4)
