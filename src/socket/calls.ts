@@ -3,19 +3,22 @@
  * a result >= 0 or -errno. -EAGAIN says that a blocking caller would sleep now. Promises are made one floor up.
  */
 
-import { AF_UNSPEC, type SockAddr } from '../sock/address.ts'
+import { AF_UNSPEC, SIZEOF_SOCKADDR_STORAGE, type SockAddr } from '../sock/address.ts'
 import {
   F_DUPFD,
   F_DUPFD_CLOEXEC,
   F_GETFD,
   F_GETFL,
+  F_GETPIPE_SZ,
   F_SETFD,
   F_SETFL,
+  F_SETPIPE_SZ,
   FD_CLOEXEC,
   FIOCLEX,
   FIONBIO,
   FIONCLEX,
   O_APPEND,
+  O_ASYNC,
   O_CLOEXEC,
   O_DIRECT,
   O_NOATIME,
@@ -24,28 +27,48 @@ import {
   SOCK_NONBLOCK,
   SOCK_TYPE_MASK,
 } from '../sock/constants.ts'
-import type { Message, OptionResult, OptionValue } from '../sock/sock.ts'
-import { EBADF, ECONNABORTED, EFAULT, EINVAL, ENOTSOCK, EPERM } from '../sys/errno.ts'
+import type { Message, OptionResult, OptionValue, Sock } from '../sock/sock.ts'
+import { EBADF, ECONNABORTED, EFAULT, EINVAL, ENOTSOCK, ENOTTY, EPERM } from '../sys/errno.ts'
 import type { Credentials } from './credentials.ts'
 import { type EpollEvent, EpollFile } from './epoll.ts'
 import { EP_MAX_EVENTS, EPOLL_CLOEXEC, EPOLL_CTL_DEL } from './epoll-constants.ts'
 import type { Families } from './families.ts'
+import { FileOwner, type Owners } from './file-owner.ts'
 import type { FileTable } from './file-table.ts'
+import { endMany, IOV_MAX, isUrgent, MessageCall, type MMsgHdr, type MsgHdr } from './msghdr.ts'
 import type { OpenFile } from './open-file.ts'
-import { getOption, setOption } from './options.ts'
+import { getOption, getOptionBytes, setOption } from './options.ts'
+import {
+  F_GETOWN,
+  F_GETSIG,
+  F_SETOWN,
+  F_SETSIG,
+  FIOASYNC,
+  FIOGETOWN,
+  FIOSETOWN,
+  SIOCGPGRP,
+  SIOCSPGRP,
+} from './signal-constants.ts'
 import { SocketFile, SS_CONNECTED } from './socket-file.ts'
+import { transferVector } from './vector.ts'
 
 /** Flags that F_SETFL may change (SETFL_MASK). */
-const SETFL_MASK = O_APPEND | O_NONBLOCK | O_NOATIME
+const SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME
+
+/** Without processes files have no owners. */
+const NOBODY: Owners = { exists: () => false, tell: () => true }
 
 export class Calls {
   readonly files: FileTable
   readonly credentials: Credentials
+  /** Whom signals of files can go to; set by who makes processes. */
+  owners: Owners = NOBODY
   readonly #families: Families
 
   constructor(families: Families, files: FileTable, credentials: Credentials) {
     this.#families = families
     this.files = files
+    files.user = credentials
     this.credentials = credentials
   }
 
@@ -123,7 +146,7 @@ export class Calls {
     if (file === null) return this.socketError(fd)
     file.sock.privileged = this.credentials.isPrivileged
     file.sock.caller = this.credentials
-    return file.sock.bind(address)
+    return address.length > SIZEOF_SOCKADDR_STORAGE ? -EINVAL : file.sock.bind(address)
   }
 
   listen(fd: number, backlog: number): number {
@@ -137,14 +160,14 @@ export class Calls {
     const file = this.socketOf(fd)
     if (file === null) return this.socketError(fd)
     file.sock.caller = this.credentials
-    return file.connect(address)
+    return address.length > SIZEOF_SOCKADDR_STORAGE ? -EINVAL : file.connect(address)
   }
 
   /** accept4(2); the peer's name goes to `peer`. A descriptor, or -errno. */
   accept(fd: number, flags: number, peer: SockAddr | null): number {
-    if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) !== 0) return -EINVAL
     const file = this.socketOf(fd)
-    if (file === null) return this.socketError(fd)
+    const refused = this.acceptError(fd, flags)
+    if (file === null || refused < 0) return refused
     // The number is taken first, as Linux does: EMFILE comes before EAGAIN.
     const to = this.files.reserve()
     if (to < 0) return to
@@ -153,11 +176,18 @@ export class Calls {
     return result
   }
 
+  /** What accept4(2) says of a descriptor and flags, in Linux's order: -EBADF, -EINVAL, -ENOTSOCK or 0. */
+  acceptError(fd: number, flags: number): number {
+    if (this.files.get(fd) === null) return -EBADF
+    if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) !== 0) return -EINVAL
+    return this.socketOf(fd) === null ? -ENOTSOCK : 0
+  }
+
   /** accept4(2) with the descriptor's number reserved already; on an error it stays reserved. */
   acceptInto(file: SocketFile, to: number, flags: number, peer: SockAddr | null): number {
     const accepted = file.accept((flags & SOCK_NONBLOCK) !== 0)
     if (typeof accepted === 'number') return accepted
-    if (peer !== null && accepted.sock.getName(true, peer) < 0) {
+    if (peer !== null && accepted.sock.acceptedName(peer) < 0) {
       accepted.unref()
       return -ECONNABORTED
     }
@@ -170,12 +200,17 @@ export class Calls {
   }
 
   write(fd: number, bytes: Uint8Array, offset: number, length: number): number {
-    return this.files.get(fd)?.write(bytes, offset, length) ?? -EBADF
+    const file = this.files.get(fd)
+    if (file instanceof SocketFile) file.sock.caller = this.credentials
+    return file?.write(bytes, offset, length) ?? -EBADF
   }
 
   /** send(2) and sendto(2). */
   send(fd: number, bytes: Uint8Array, flags: number, to: SockAddr | null): number {
-    return this.socketOf(fd)?.sock.send(bytes, 0, bytes.length, flags, to) ?? this.socketError(fd)
+    const file = this.socketOf(fd)
+    if (file === null) return this.socketError(fd)
+    file.sock.caller = this.credentials
+    return file.send(bytes, 0, bytes.length, flags, to)
   }
 
   /** recv(2) and recvfrom(2); `message.name` keeps AF_UNSPEC when the protocol names no sender (TCP). */
@@ -187,6 +222,77 @@ export class Calls {
       if (message.name !== null) message.name.family = AF_UNSPEC
     }
     return file.sock.receive(bytes, 0, bytes.length, flags, message)
+  }
+
+  /** readv(2): -EINVAL for more than IOV_MAX buffers. */
+  readv(fd: number, iov: readonly Uint8Array[]): number {
+    return transferVector(this.files, fd, iov, false)
+  }
+
+  /** writev(2). */
+  writev(fd: number, iov: readonly Uint8Array[]): number {
+    return transferVector(this.files, fd, iov, true)
+  }
+
+  /** recvmsg(2). */
+  recvmsg(fd: number, hdr: MsgHdr, flags: number): number {
+    const file = this.socketOf(fd)
+    if (file === null) return this.socketError(fd)
+    const call = new MessageCall(hdr, this.files)
+    const refused = call.beginReceive(flags)
+    if (refused < 0) return refused
+    const { bytes, length } = call.buffers
+    return call.endReceive(file.sock.receive(bytes, 0, length, flags, call.message))
+  }
+
+  /** sendmsg(2). */
+  sendmsg(fd: number, hdr: MsgHdr, flags: number): number {
+    const file = this.socketOf(fd)
+    if (file === null) return this.socketError(fd)
+    const call = new MessageCall(hdr, this.files)
+    const refused = call.beginSend()
+    if (refused < 0) return refused
+    const { bytes, length } = call.buffers
+    this.callFrom(file.sock)
+    const sent = file.send(bytes, 0, length, flags, call.message.name, call.message)
+    call.endSend()
+    return sent
+  }
+
+  /** recvmmsg(2) that never waits: messages received, or -errno of the first. */
+  recvmmsg(fd: number, messages: readonly MMsgHdr[], flags: number): number {
+    const file = this.socketOf(fd)
+    if (file === null) return this.socketError(fd)
+    if (file.sock.error !== 0) return -file.sock.takeError()
+    let count = 0
+    for (const message of messages) {
+      const result = this.recvmsg(fd, message.hdr, flags)
+      if (result < 0) return endMany(file.sock, count, result)
+      message.len = result
+      count++
+      if (isUrgent(message)) break
+    }
+    return count
+  }
+
+  /** sendmmsg(2) that never waits: messages sent, or -errno of the first. At most IOV_MAX at once. */
+  sendmmsg(fd: number, messages: readonly MMsgHdr[], flags: number): number {
+    const file = this.socketOf(fd)
+    if (file === null) return this.socketError(fd)
+    let count = 0
+    for (const message of messages.slice(0, IOV_MAX)) {
+      const result = this.sendmsg(fd, message.hdr, flags)
+      if (result < 0) return count > 0 ? count : result
+      message.len = result
+      count++
+    }
+    return count
+  }
+
+  /** Tells a socket who calls it. */
+  callFrom(sock: Sock): void {
+    sock.caller = this.credentials
+    sock.privileged = this.credentials.isPrivileged
   }
 
   shutdown(fd: number, how: number): number {
@@ -214,6 +320,12 @@ export class Calls {
     return file === null ? this.socketError(fd) : getOption(file.sock, level, name, result)
   }
 
+  /** getsockopt(2) into bytes: how many, or -errno. */
+  getsockoptBytes(fd: number, level: number, name: number, optval: Uint8Array): number {
+    const file = this.socketOf(fd)
+    return file === null ? this.socketError(fd) : getOptionBytes(file.sock, level, name, optval)
+  }
+
   setsockopt(fd: number, level: number, name: number, value: OptionValue): number {
     const file = this.socketOf(fd)
     if (file === null) return this.socketError(fd)
@@ -222,11 +334,7 @@ export class Calls {
   }
 
   dup(fd: number): number {
-    const file = this.files.get(fd)
-    if (file === null) return -EBADF
-    const copy = this.files.add(file)
-    if (copy >= 0) file.ref()
-    return copy
+    return this.files.duplicateFrom(fd, 0, false)
   }
 
   dup2(fd: number, to: number): number {
@@ -253,15 +361,39 @@ export class Calls {
       case F_SETFD:
         this.files.setCloseOnExec(fd, (argument & FD_CLOEXEC) !== 0)
         return 0
+      case F_GETPIPE_SZ:
+      case F_SETPIPE_SZ:
+        return file.pipeSize(command === F_GETPIPE_SZ ? null : argument >>> 0, this.credentials.isPrivileged)
       case F_GETFL:
         return file.flags
       case F_SETFL:
-        if ((argument & O_DIRECT) !== 0) return -EINVAL
+        if ((argument & O_DIRECT) !== 0 && !file.canDirect) return -EINVAL
+        if (file.canAsync) this.#setAsync(file, (argument & O_ASYNC) !== 0, fd)
         file.flags = (file.flags & ~SETFL_MASK) | (argument & SETFL_MASK)
         return 0
+      case F_SETOWN:
+        return this.#ownerOf(file).own(argument, this.credentials)
+      case F_GETOWN:
+        return file.owner?.owner ?? 0
+      case F_SETSIG:
+        return this.#ownerOf(file).useSignal(argument)
+      case F_GETSIG:
+        return file.owner?.signal ?? 0
       default:
         return -EINVAL
     }
+  }
+
+  #ownerOf(file: OpenFile): FileOwner {
+    file.owner ??= new FileOwner(file, this.owners, this.credentials)
+    return file.owner
+  }
+
+  /** O_ASYNC, by F_SETFL or FIOASYNC. */
+  #setAsync(file: OpenFile, on: boolean, fd: number): void {
+    if (on === ((file.flags & O_ASYNC) !== 0)) return
+    file.flags ^= O_ASYNC
+    this.#ownerOf(file).setAsync(on, fd)
   }
 
   /** ioctl(2): what C puts behind the pointer is the result here. */
@@ -276,6 +408,16 @@ export class Calls {
       case FIONCLEX:
         this.files.setCloseOnExec(fd, request === FIOCLEX)
         return 0
+      case FIOASYNC:
+        if (!file.canAsync) return (argument !== 0) === ((file.flags & O_ASYNC) !== 0) ? 0 : -ENOTTY
+        this.#setAsync(file, argument !== 0, fd)
+        return 0
+      case FIOSETOWN:
+      case SIOCSPGRP:
+        return file instanceof SocketFile ? this.#ownerOf(file).own(argument, this.credentials) : -ENOTTY
+      case FIOGETOWN:
+      case SIOCGPGRP:
+        return file instanceof SocketFile ? (file.owner?.owner ?? 0) : -ENOTTY
       default:
         return file.ioctl(request)
     }

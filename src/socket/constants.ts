@@ -1,16 +1,9 @@
 /** The names a program includes from headers: numbers, address families and readiness bits, in one place. */
 
-export {
-  AF_INET,
-  AF_INET6,
-  AF_NETLINK,
-  AF_PACKET,
-  AF_UNIX,
-  AF_UNSPEC,
-  INADDR_ANY,
-  INADDR_BROADCAST,
-  INADDR_LOOPBACK,
-} from '../sock/address.ts'
+export * from '../fs/mode.ts'
+export * from '../netlink/constants.ts'
+export * from '../packet/constants.ts'
+export { INADDR_ANY, INADDR_BROADCAST, INADDR_LOOPBACK } from '../sock/address.ts'
 export * from '../sock/constants.ts'
 export {
   IP_PMTUDISC_DO,
@@ -34,3 +27,5 @@ export {
   POLLWRNORM,
 } from '../sock/wait-queue.ts'
 export * from './epoll-constants.ts'
+export * from './family-names.ts'
+export * from './signal-constants.ts'

@@ -1,5 +1,7 @@
 /** Who a process is (credentials(7)), as far as sockets ask: user ids, and what stands for capabilities(7). */
 
+import type { FsStruct } from '../fs/tree.ts'
+
 /** User and group ids of a process; 0 is root and may do everything. */
 export class Credentials {
   uid = 0
@@ -8,6 +10,8 @@ export class Credentials {
   egid = 0
   /** The process itself. */
   pid = 0
+  /** Where paths begin, and the umask. */
+  fs?: FsStruct
 
   /** CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW, …: all of them or none. */
   get isPrivileged(): boolean {
@@ -21,6 +25,7 @@ export class Credentials {
     copy.gid = this.gid
     copy.egid = this.egid
     copy.pid = this.pid
+    if (this.fs !== undefined) copy.fs = this.fs.clone()
     return copy
   }
 }

@@ -1,4 +1,4 @@
-/** Numbers of epoll(7), eventfd(2), timerfd_create(2) and select(2) with Linux's values. */
+/** Numbers of epoll(7), eventfd(2), timerfd_create(2), select(2) and of clocks, with Linux's values. */
 
 export const EPOLL_CLOEXEC = 0o2000000
 export const EPOLL_CTL_ADD = 1
@@ -43,6 +43,8 @@ export const CLOCK_MONOTONIC = 1
 export const CLOCK_BOOTTIME = 7
 export const CLOCK_REALTIME_ALARM = 8
 export const CLOCK_BOOTTIME_ALARM = 9
+/** Of clock_nanosleep(2): until that time, not for so long. */
+export const TIMER_ABSTIME = 1
 
 /** Descriptors a `FdSet` has room for. */
 export const FD_SETSIZE = 1024

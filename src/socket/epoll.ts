@@ -247,12 +247,29 @@ export class EpollFile extends OpenFile {
 
   // ---- The file ----
 
+  override get canRead(): boolean {
+    return false
+  }
+
+  override get canWrite(): boolean {
+    return false
+  }
+
   override read(): number {
     return -EINVAL
   }
 
   override write(): number {
     return -EINVAL
+  }
+
+  /** ep_eventpoll_ioctl */
+  override ioctl(): number {
+    return -EINVAL
+  }
+
+  override get description(): string {
+    return 'anon_inode:[eventpoll]'
   }
 
   protected override release(): void {

@@ -3,14 +3,12 @@
  * inet_create for everything else (socket(2)). Families and protocols are added by registering them.
  */
 
-import { IPPROTO_ICMP, IPPROTO_IP, IPPROTO_MAX, SOCK_DGRAM, SOCK_MAX, SOCK_RAW } from '../sock/constants.ts'
+import { AF_INET, AF_PACKET } from '../sock/address.ts'
+import { IPPROTO_IP, IPPROTO_MAX, SOCK_MAX, SOCK_PACKET } from '../sock/constants.ts'
 import type { Sock } from '../sock/sock.ts'
-import type { Stack } from '../stack/stack.ts'
-import { EACCES, EAFNOSUPPORT, EINVAL, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from '../sys/errno.ts'
+import { EAFNOSUPPORT, EINVAL, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from '../sys/errno.ts'
 import type { Credentials } from './credentials.ts'
-
-/** One more than the largest address family number (NPROTO). */
-const FAMILY_MAX = 46
+import { AF_MAX } from './family-names.ts'
 
 /** Makes a socket of a family: it, or -errno. `type` is without SOCK_NONBLOCK and SOCK_CLOEXEC. */
 export type CreateSocket = (type: number, protocol: number, credentials: Credentials) => Sock | number
@@ -25,9 +23,10 @@ export class Families {
 
   /** socket(2) without the descriptor (__sock_create). */
   create(family: number, type: number, protocol: number, credentials: Credentials): Sock | number {
-    if (!(family >= 0 && family < FAMILY_MAX)) return -EAFNOSUPPORT
+    if (!(family >= 0 && family < AF_MAX)) return -EAFNOSUPPORT
     if (!(type >= 0 && type < SOCK_MAX)) return -EINVAL
-    const create = this.#create.get(family)
+    // As old as AF_PACKET's predecessor (__sock_create).
+    const create = this.#create.get(family === AF_INET && type === SOCK_PACKET ? AF_PACKET : family)
     if (create === undefined) return -EAFNOSUPPORT
     const sock = create(type, protocol, credentials)
     if (typeof sock !== 'number') {
@@ -48,22 +47,6 @@ interface InetProtocol {
 /** AF_INET: register it with `families.register(AF_INET, inet.create)`. */
 export class InetFamily {
   readonly #rows: InetProtocol[] = []
-  /** What comes after the rows registered: sockets that exist, but not for everybody or not yet. */
-  readonly #refusals: readonly InetProtocol[]
-
-  constructor(stack: Stack) {
-    // Ping sockets: for the groups of net.ipv4.ping_group_range only, which are none by default.
-    const ping = (_protocol: number, { egid }: Credentials): number => {
-      const [low = 1, high = 0] = stack.sysctl.ping_group_range
-      return egid >= low && egid <= high ? -EPROTONOSUPPORT : -EACCES
-    }
-    // Raw sockets are privileged: others are told so.
-    const raw = (_protocol: number, { isPrivileged }: Credentials): number => (isPrivileged ? -EPROTONOSUPPORT : -EPERM)
-    this.#refusals = [
-      { type: SOCK_DGRAM, protocol: IPPROTO_ICMP, create: ping },
-      { type: SOCK_RAW, protocol: IPPROTO_IP, create: raw },
-    ]
-  }
 
   /** Sockets of `type` with `protocol` are made by `create` from now on; a second `create` for the same replaces the first. */
   register(type: number, protocol: number, create: InetProtocol['create']): void {
@@ -77,7 +60,7 @@ export class InetFamily {
   readonly create: CreateSocket = (type, protocol, credentials) => {
     if (!(protocol >= 0 && protocol < IPPROTO_MAX)) return -EINVAL
     let isTypeKnown = false
-    for (const row of [...this.#rows, ...this.#refusals]) {
+    for (const row of this.#rows) {
       if (row.type !== type) continue
       isTypeKnown = true
       const isMatch =

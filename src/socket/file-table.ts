@@ -1,11 +1,20 @@
 /** Descriptor tables (struct files_struct): small integers for open file descriptions, the lowest free one first. */
-import { EBADF, EBUSY, EINVAL, EMFILE } from '../sys/errno.ts'
-import type { OpenFile } from './open-file.ts'
+import { EBADF, EBUSY, EINVAL, EMFILE, ENFILE } from '../sys/errno.ts'
+import { FilesStat, type OpenFile } from './open-file.ts'
 
 /** RLIMIT_NOFILE's soft limit by default: descriptors are below it. */
 export const NOFILE_DEFAULT = 1024
+/** Its hard limit by default (INR_OPEN_MAX). */
+export const NOFILE_HARD = 4096
 /** Largest limit (fs.nr_open). */
 export const NOFILE_MAX = 1048576
+
+/** Threads that use descriptors of a table without asking: whoever looks a descriptor up has them take part first. */
+export interface FileLeases {
+  /** The thread that leases `fd` has to ask from now on, and what it did so far is done. */
+  recall(fd: number): void
+  recallAll(): void
+}
 
 export class FileTable {
   readonly #files: (OpenFile | null)[] = []
@@ -17,6 +26,17 @@ export class FileTable {
   #count = 0
   /** RLIMIT_NOFILE: new descriptors are below it; those open above stay. */
   limit: number = NOFILE_DEFAULT
+  /** What `limit` may be raised to without privileges. */
+  hardLimit: number = NOFILE_HARD
+  /** Whose table it is: root may have more descriptions open than fs.file-max. */
+  user: { readonly isPrivileged: boolean } | null = null
+  /** Set while threads lease descriptors (`thread/lease.ts`). */
+  leases: FileLeases | null = null
+  readonly #stat: FilesStat
+
+  constructor(stat: FilesStat = new FilesStat()) {
+    this.#stat = stat
+  }
 
   /** Open descriptors. */
   get size(): number {
@@ -25,11 +45,23 @@ export class FileTable {
 
   /** The description behind `fd`, or null (EBADF). */
   get(fd: number): OpenFile | null {
+    if (this.leases !== null) this.leases.recall(fd)
     return this.#files[fd] ?? null
   }
 
-  /** Takes the lowest free number not below `from` for a file to come: the number, or -EMFILE. */
-  reserve(from = 0): number {
+  /** Takes the lowest free number for a file to come: the number, -EMFILE or -ENFILE. */
+  reserve(): number {
+    const fd = this.#take(0)
+    if (fd < 0 || !this.#isFull) return fd
+    this.cancel(fd)
+    return -ENFILE
+  }
+
+  get #isFull(): boolean {
+    return this.#stat.isFull && this.user !== null && !this.user.isPrivileged
+  }
+
+  #take(from: number): number {
     let fd = Math.max(from, this.#lowest)
     while (this.#isTaken(fd)) fd++
     if (fd >= this.limit) return -EMFILE
@@ -53,18 +85,22 @@ export class FileTable {
     this.#files[fd] = file
     this.#closeOnExec[fd] = closeOnExec
     this.#count++
+    if (file.stat === null) {
+      file.stat = this.#stat
+      this.#stat.count++
+    }
   }
 
-  /** Gives `file` the lowest free number not below `from`: the number, or -EMFILE with the reference still the caller's. */
-  add(file: OpenFile, closeOnExec = false, from = 0): number {
+  /** Gives a new `file` the lowest free number: the number, or -EMFILE or -ENFILE with the reference still the caller's. */
+  add(file: OpenFile, closeOnExec = false): number {
     // The common case without the detour over the set of reserved numbers.
     const fd = this.#lowest
-    if (from <= fd && fd < this.limit && !this.#isTaken(fd)) {
+    if (fd < this.limit && !this.#isTaken(fd) && !this.#isFull) {
       this.#lowest = fd + 1
       this.install(fd, file, closeOnExec)
       return fd
     }
-    const reserved = this.reserve(from)
+    const reserved = this.reserve()
     if (reserved >= 0) this.install(reserved, file, closeOnExec)
     return reserved
   }
@@ -97,8 +133,8 @@ export class FileTable {
     const file = this.get(fd)
     if (file === null) return -EBADF
     if (!(from >= 0 && from < this.limit)) return -EINVAL
-    const copy = this.add(file, closeOnExec, from)
-    if (copy >= 0) file.ref()
+    const copy = this.#take(from)
+    if (copy >= 0) this.install(copy, file.ref(), closeOnExec)
     return copy
   }
 
@@ -112,8 +148,10 @@ export class FileTable {
 
   /** A copy for a child: the same descriptions, each with one reference more (fork). */
   clone(): FileTable {
-    const copy = new FileTable()
+    this.leases?.recallAll()
+    const copy = new FileTable(this.#stat)
     copy.limit = this.limit
+    copy.hardLimit = this.hardLimit
     for (let fd = 0; fd < this.#files.length; fd++) {
       const file = this.#files[fd] ?? null
       if (file === null) continue
@@ -131,6 +169,7 @@ export class FileTable {
 
   /** Open descriptors in order, for `ss -p` and `/proc/PID/fd`. */
   *entries(): Generator<[fd: number, file: OpenFile]> {
+    this.leases?.recallAll()
     for (let fd = 0; fd < this.#files.length; fd++) {
       const file = this.#files[fd] ?? null
       if (file !== null) yield [fd, file]

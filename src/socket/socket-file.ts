@@ -1,8 +1,10 @@
 /** A socket as a file (struct socket): the socket calls on it, never waiting, by the rules of net/socket.c and af_inet.c. */
 
-import { AF_UNIX, AF_UNSPEC, SockAddr } from '../sock/address.ts'
+import { S_IFSOCK } from '../fs/mode.ts'
+import { AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, SIZEOF_SA_FAMILY, SockAddr } from '../sock/address.ts'
 import { FIONREAD, O_NONBLOCK, O_RDWR, SHUT_RDWR, SHUT_WR, SOCK_SEQPACKET, SOCK_STREAM } from '../sock/constants.ts'
 import {
+  type Message,
   RCV_SHUTDOWN,
   SF_LINGER,
   type Sock,
@@ -16,8 +18,8 @@ import {
   TCP_SYN_RECV,
   TCP_SYN_SENT,
 } from '../sock/sock.ts'
-import type { WaitQueue } from '../sock/wait-queue.ts'
-import { EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, EOPNOTSUPP } from '../sys/errno.ts'
+import { POLLOUT, type WaitQueue } from '../sock/wait-queue.ts'
+import { EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, EOPNOTSUPP, ESPIPE } from '../sys/errno.ts'
 import { OpenFile } from './open-file.ts'
 
 /** States of a socket as connect(2) sees them (linux/net.h); apart from the protocol's. */
@@ -33,6 +35,7 @@ export class SocketFile extends OpenFile {
   constructor(sock: Sock, nonBlocking: boolean) {
     super(O_RDWR | (nonBlocking ? O_NONBLOCK : 0))
     this.sock = sock
+    sock.inode = sock.stack.nextInode()
   }
 
   override get wait(): WaitQueue {
@@ -45,7 +48,9 @@ export class SocketFile extends OpenFile {
   }
 
   override poll(): number {
-    return this.sock.poll()
+    const mask = this.sock.poll()
+    if (this.owner !== null && (mask & POLLOUT) === 0) this.owner.isFull = true
+    return mask
   }
 
   override read(bytes: Uint8Array, offset: number, length: number): number {
@@ -54,7 +59,19 @@ export class SocketFile extends OpenFile {
   }
 
   override write(bytes: Uint8Array, offset: number, length: number): number {
-    return this.sock.send(bytes, offset, length, 0, null)
+    return this.send(bytes, offset, length, 0, null)
+  }
+
+  /** As `sock.send`: whoever sends through a file uses this one, for the sake of signal-driven I/O. */
+  // biome-ignore format: the parameters of sock.send
+  send(bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null, message?: Message | null): number {
+    const result = this.sock.send(bytes, offset, length, flags, to, message)
+    if (this.owner !== null && result !== length) this.owner.isFull = true
+    return result
+  }
+
+  override get canAsync(): boolean {
+    return true
   }
 
   override ioctl(request: number): number {
@@ -65,7 +82,7 @@ export class SocketFile extends OpenFile {
   connect(to: SockAddr): number {
     const { sock } = this
     if (!this.isStream || sock.family === AF_UNIX) return sock.connect(to)
-    if (to.family === AF_UNSPEC) {
+    if (to.family === AF_UNSPEC && to.length >= SIZEOF_SA_FAMILY) {
       const result = sock.connect(to)
       this.state = result < 0 ? SS_DISCONNECTING : SS_UNCONNECTED
       return result
@@ -94,13 +111,18 @@ export class SocketFile extends OpenFile {
   /** shutdown(2) (inet_shutdown). */
   shutdown(how: number): number {
     const { sock } = this
-    if (!(how >= 0 && how <= 2)) return -EINVAL
+    // Where nothing can be shut down nobody looks at what is asked (sock_no_shutdown).
+    const isShutdown = sock.family !== AF_PACKET && sock.family !== AF_NETLINK
+    if (isShutdown && !(how >= 0 && how <= 2)) return -EINVAL
     const before = sock.state
     if (this.state === SS_CONNECTING) {
       const isOpen = before !== TCP_SYN_SENT && before !== TCP_SYN_RECV && before !== TCP_CLOSE
       this.state = isOpen ? SS_CONNECTED : SS_DISCONNECTING
     }
+    // The one who does it is not told (inet_shutdown, unix_shutdown).
+    this.owner?.leave()
     const result = sock.shutdown(how)
+    this.owner?.listen()
     // A handshake under way or a listener is undone altogether.
     const isUndone = before === TCP_SYN_SENT || (before === TCP_LISTEN && how !== SHUT_WR)
     if (isUndone) this.state = SS_UNCONNECTED
@@ -145,7 +167,24 @@ export class SocketFile extends OpenFile {
     return state === TCP_FIN_WAIT1 || state === TCP_CLOSING || state === TCP_LAST_ACK
   }
 
+  override seek(): number {
+    return -ESPIPE
+  }
+
+  override get mode(): number {
+    return S_IFSOCK | 0o777
+  }
+
+  override get inodeNumber(): number {
+    return this.sock.inode
+  }
+
+  override get description(): string {
+    return `socket:[${this.sock.inode}]`
+  }
+
   protected override release(): void {
+    this.sock.inode = 0
     this.sock.close()
   }
 }

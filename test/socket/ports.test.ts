@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { type PortBucket, PortTable, type PortUser, tcpConflict, udpConflict } from '../../src/sock/ports.ts'
+import {
+  type PortBucket,
+  type PortRange,
+  PortTable,
+  type PortUser,
+  tcpConflict,
+  udpConflict,
+} from '../../src/sock/ports.ts'
 import {
   SF_REUSEADDR,
   SF_REUSEPORT,
@@ -31,7 +38,10 @@ class User implements PortUser {
 }
 
 const LO = 0x7f000001
-const range = (low = 32768, high = 60999): { ip_local_port_range: number[] } => ({ ip_local_port_range: [low, high] })
+const range = (low = 32768, high = 60999): PortRange => ({
+  ip_local_port_range: [low, high],
+  ip_local_reserved_ports: '',
+})
 const tcp = (low?: number, high?: number): PortTable => new PortTable(range(low, high), new Random(1), tcpConflict)
 const udp = (low?: number, high?: number): PortTable => new PortTable(range(low, high), new Random(1), udpConflict)
 
@@ -64,7 +74,20 @@ test('TCP: SO_REUSEADDR on both allows a port unless the other listens (socket(7
   assert.equal(table.bind(new User(SF_REUSEADDR), 0, 80), 0)
   assert.equal(table.bind(new User(), 0, 80), -EADDRINUSE)
   first.state = TCP_LISTEN
+  assert.equal(table.recheck(first), 0)
   assert.equal(table.bind(new User(SF_REUSEADDR), 0, 80), -EADDRINUSE)
+})
+
+test('TCP: what is known of a port counts, not what its sockets changed later (inet_csk_update_fastreuse)', () => {
+  const table = tcp()
+  const first = new User()
+  table.bind(first, LO, 80)
+  first.flags = SF_REUSEPORT
+  assert.equal(table.bind(new User(SF_REUSEPORT), LO, 80), 0, 'both have it now')
+  first.flags = 0
+  assert.equal(table.bind(new User(SF_REUSEPORT), LO, 80), 0, 'the second vouches for the third')
+  assert.equal(table.bind(new User(SF_REUSEPORT), 0, 80), -EADDRINUSE, 'at its address only')
+  assert.equal(table.bind(new User(), LO, 80), -EADDRINUSE)
 })
 
 test('TCP: two bound with SO_REUSEADDR, the second to listen is refused (inet_csk_listen_start)', () => {
