@@ -1,5 +1,5 @@
 /** What a listener holds between the SYN and accept() (Linux inet_connection_sock's request_sock_queue). */
-import type { Request } from './listen.ts'
+import type { Request } from './request.ts'
 import type { Tcb } from './tcb.ts'
 
 /** Connections of one listener: finished ones waiting for accept(), and the count of half-open ones. */

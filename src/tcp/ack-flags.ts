@@ -15,6 +15,8 @@ export const SET_XMIT_TIMER = 0x1000
 export const SACK_RENEGING = 0x2000
 export const UPDATE_TS_RECENT = 0x4000
 export const NO_CHALLENGE_ACK = 0x8000
+/** The peer's clock went on since the last ACK: this one is newer. */
+export const TS_PROGRESS = 0x10000
 export const DSACK_TLP = 0x20000
 
 export const ACKED: number = DATA_ACKED | SYN_ACKED

@@ -1,11 +1,16 @@
 /** Fifth, check the ACK field (RFC 9293 §3.10.7.4; Linux tcp_ack): what it acknowledges, what it allows. */
 
 import { ECE, SYN } from '../wire/tcp.ts'
+import { ackEcn } from './accecn.ts'
 import * as F from './ack-flags.ts'
 import { challengeAck } from './challenge.ts'
 import { restartAfterIdle } from './cwnd.ts'
+import { LIMIT_APPLICATION, noteLimit } from './limiter.ts'
+import { syncMss } from './mss.ts'
+import { mtuProbeAcked } from './mtu-probe.ts'
 import { scheduleLossProbe } from './probe.ts'
 import { rackAdvance, rackUpdateWindow } from './rack.ts'
+import { rateDelivered, rateSampled } from './rate.ts'
 import {
   controlCongestion,
   fastRetransAlert,
@@ -19,7 +24,7 @@ import { tagQueue } from './sack.ts'
 import type { Segment } from './segment.ts'
 import { after, before, diff } from './seq.ts'
 import { CHRONO_BUSY, statsOf, stopChrono } from './stats.ts'
-import { CA_OPEN, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, type Tcb } from './tcb.ts'
+import { CA_OPEN, OPT_ACCECN, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, type Tcb } from './tcb.ts'
 import { armRexmt, PENDING_PROBE, PENDING_TLP, probeDelay, rearmRto, stopRexmt } from './timer.ts'
 import { trimAcked, unlinkSegment } from './tx-queue.ts'
 import { EVER_RETRANS, LOST, RETRANS, SACKED } from './tx-segment.ts'
@@ -29,13 +34,15 @@ import { stampAcked } from './tx-timestamp.ts'
 export const ACK_OLD = -1
 export const ACK_UNSENT = -2
 
-/** Remembers the peer's timestamp to echo (RFC 7323 §4.3; tcp_replace_ts_recent). */
-export function replaceTsRecent(t: Tcb, seq: number): void {
-  if ((t.opt & OPT_TIMESTAMPS) === 0 || after(seq, t.rcv.wup)) return
+/** Remembers the peer's timestamp to echo (RFC 7323 §4.3; tcp_replace_ts_recent); F.TS_PROGRESS if it is a later one. */
+function replaceTsRecent(t: Tcb, seq: number): number {
+  if ((t.opt & OPT_TIMESTAMPS) === 0 || after(seq, t.rcv.wup)) return 0
+  const delta = (t.rcvTsVal - t.tsRecent) | 0
   // PAWS: never step back, unless the old one is more than 24 days stale.
-  if (((t.rcvTsVal - t.tsRecent) | 0) < 0 && !tsRecentStale(t)) return
+  if (delta < 0 && !tsRecentStale(t)) return 0
   t.tsRecent = t.rcvTsVal
   t.tsRecentStamp = t.tcp.nowMs()
+  return delta > 0 ? F.TS_PROGRESS : 0
 }
 
 /** 24 days in seconds, TCP_PAWS_24DAYS. */
@@ -57,7 +64,7 @@ function updateWindow(t: Tcb, g: Segment): number {
       if (window > snd.maxWnd) {
         snd.maxWnd = window
         // The half-window bound of the MSS (tcp_bound_to_half_wnd) may have moved.
-        t.pmtu = -1
+        syncMss(t, t.pmtu)
       }
     }
   }
@@ -71,6 +78,8 @@ export class Cleaned {
   firstTime = 0
   lastTime = 0
   reord = 0
+  /** Bytes among them that SACK blocks had told of. */
+  sackedBytes = 0
 }
 
 /** Takes acknowledged segments off the queue (tcp_clean_rtx_queue); returns the flags they add. */
@@ -82,6 +91,7 @@ function cleanQueue(t: Tcb, priorUna: number): number {
   let lastTime = 0
   let acked = 0
   let reord = t.snd.nxt
+  let sackedBytes = 0
   const isSack = (t.opt & OPT_SACK) !== 0
   let s = t.txHead
   while (s !== null && s !== t.sendHead) {
@@ -109,8 +119,10 @@ function cleanQueue(t: Tcb, priorUna: number): number {
       if (before(start, reord)) reord = start
       if (r === null || !after(s.endSeq, r.highSeq)) flags |= F.ORIG_SACK_ACKED
     }
-    if ((sacked & SACKED) !== 0) t.sackedOut -= pieces
-    else if (isSack) {
+    if ((sacked & SACKED) !== 0) {
+      t.sackedOut -= pieces
+      if (whole) sackedBytes += s.bytes
+    } else if (isSack) {
       t.delivered += pieces
       // A SYN says nothing of the order of data, and an idle connection keeps no recovery state.
       if ((s.flags & SYN) === 0) rackAdvance(t, s)
@@ -118,6 +130,7 @@ function cleanQueue(t: Tcb, priorUna: number): number {
     if ((sacked & LOST) !== 0) t.lostOut -= pieces
     t.packetsOut -= pieces
     acked += pieces
+    rateDelivered(t, s)
     if ((s.flags & SYN) === 0) flags |= F.DATA_ACKED
     else {
       flags |= F.SYN_ACKED
@@ -128,17 +141,23 @@ function cleanQueue(t: Tcb, priorUna: number): number {
     unlinkSegment(t, s)
     s = next
   }
-  if (t.txHead === null || t.txHead === t.sendHead) {
-    if (t.recovery !== null) t.recovery.highestSack = null
-    stopChrono(t, CHRONO_BUSY)
-  }
+  if (t.txHead === null || t.txHead === t.sendHead) allAcked(t)
   if (!before(t.snd.up, priorUna) && before(t.snd.up, una)) t.snd.up = una
   const got = t.tcp.cleaned
   got.acked = acked
   got.firstTime = firstTime
   got.lastTime = lastTime
   got.reord = reord
+  got.sackedBytes = sackedBytes
+  const probe = t.mtuProbe
+  if (probe !== null && probe.size !== 0 && !after(probe.end, una)) mtuProbeAcked(t, probe)
   return flags
+}
+
+function allAcked(t: Tcb): void {
+  if (t.sendHead === null) noteLimit(t, LIMIT_APPLICATION)
+  if (t.recovery !== null) t.recovery.highestSack = null
+  stopChrono(t, CHRONO_BUSY)
 }
 
 /** Samples the RTT, settles the counts of plain Reno, tells the controller; the flags with what that adds. */
@@ -178,6 +197,7 @@ function settleAcked(
       if ((flags & F.RETRANS_DATA_ACKED) !== 0) flags &= ~F.ORIG_SACK_ACKED
     } else if (before(got.reord, priorFack)) noteReordering(t, got.reord, false)
   } else if (head !== null && sampled && sackRtt >= 0 && sackRtt > now - head.txTime) flags |= F.SET_XMIT_TIMER
+  t.tcp.rate.rtt = caRtt
   t.ca.packetsAcked?.(t, got.acked, caRtt)
   return flags
 }
@@ -199,6 +219,16 @@ function ackProbe(t: Tcb): void {
 const isDubious = (t: Tcb, flags: number): boolean =>
   (flags & F.NOT_DUP) === 0 || (flags & F.CA_ALERT) !== 0 || t.caState !== CA_OPEN
 
+/** Bytes that the acknowledgement is the first to tell of. `tagged`: flags of its SACK blocks. */
+const deliveredBytes = (t: Tcb, priorUna: number, tagged: number): number =>
+  diff(t.snd.una, priorUna) - t.tcp.cleaned.sackedBytes + (tagged === 0 ? 0 : t.tcp.sackState.bytes)
+
+/** RFC 5961 §5.2: farther back than the largest window, or than has ever been acknowledged. */
+function isTooOld(t: Tcb, ack: number): boolean {
+  const acked = (t.stats === null ? 0 : t.stats.bytesAcked) + (t.isActive ? 1 : 0)
+  return before(ack, (t.snd.una - Math.min(t.snd.maxWnd, acked)) | 0)
+}
+
 /**
  * Processes the acknowledgement in `g`; `flags` are what the caller knows (F.SLOWPATH, F.UPDATE_TS_RECENT).
  * 1: taken; 0: old but harmless; ACK_OLD or ACK_UNSENT: the segment must be answered or dropped.
@@ -211,9 +241,10 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
   const priorPackets = t.packetsOut
   const priorDelivered = t.delivered
   const priorLost = t.lost
+  tcp.rate.begin(t)
   if (before(ack, priorUna)) {
-    if (before(ack, (priorUna - snd.maxWnd) | 0)) {
-      if ((flags & F.NO_CHALLENGE_ACK) === 0) challengeAck(t, false)
+    if (isTooOld(t, ack)) {
+      if ((flags & F.NO_CHALLENGE_ACK) === 0) challengeAck(t)
       return ACK_OLD
     }
     return oldAck(t, g, priorUna, priorDelivered, priorLost, flags)
@@ -228,7 +259,7 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
   const highest = r === null ? null : r.highestSack
   const priorFack = highest === null ? priorUna : highest.endSeq
   const priorSacked = t.sackedOut
-  if ((flags & F.UPDATE_TS_RECENT) !== 0) replaceTsRecent(t, g.seq)
+  if ((flags & F.UPDATE_TS_RECENT) !== 0 && g.hasTs) flags |= replaceTsRecent(t, g.seq)
   if (g.length > 0 || g.isFin) flags |= F.DATA
   else t.stack.counters.TcpExtTCPPureAcks++
   flags |= updateWindow(t, g)
@@ -243,6 +274,7 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
   t.probesOut = 0
   t.lastSegmentTime = tcp.nowMs()
   if (priorPackets === 0) {
+    if ((t.opt & OPT_ACCECN) !== 0) flags |= ackEcn(t, g, 0, diff(ack, priorUna), flags)
     if ((flags & F.DSACKING_ACK) !== 0) alert(t, priorUna, 0, flags)
     ackProbe(t)
     if (r !== null && r.tlpHighSeq !== 0) tlpAcked(t, ack, flags)
@@ -250,6 +282,8 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
   }
   flags = settleAcked(t, priorUna, priorFack, priorSacked, flags | cleanQueue(t, priorUna), tagged)
   rackUpdateWindow(t, priorDelivered)
+  if ((t.opt & OPT_ACCECN) !== 0)
+    flags |= ackEcn(t, g, t.delivered - priorDelivered, deliveredBytes(t, priorUna, tagged), flags)
   const rec = t.recovery
   if (rec !== null && rec.tlpHighSeq !== 0) tlpAcked(t, ack, flags)
   let rexmit = 0
@@ -263,8 +297,9 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
   // RACK took the flag away if it has just armed its own timer; one it armed before is out of date.
   if ((flags & F.SET_XMIT_TIMER) !== 0) setXmitTimer(t)
   if ((flags & F.FORWARD_PROGRESS) !== 0 || (flags & F.NOT_DUP) === 0) t.dst?.confirm()
-  if ((flags & F.ECE_SEEN) !== 0) statsOf(t).deliveredCe += t.delivered - priorDelivered
-  controlCongestion(t, ack, t.delivered - priorDelivered, t.lost - priorLost, flags)
+  rateSampled(t, t.delivered - priorDelivered, t.lost - priorLost, (flags & F.SACK_RENEGING) !== 0)
+  if ((flags & F.ECE_SEEN) !== 0 && (t.opt & OPT_ECN) !== 0) statsOf(t).deliveredCe += t.delivered - priorDelivered
+  controlCongestion(t, ack, flags)
   transmitRecovery(t, rexmit)
   return 1
 }
@@ -292,9 +327,12 @@ function oldAck(
   if (g.sackCount === 0 || (t.opt & OPT_SACK) === 0) return 0
   tagQueue(t, g.bytes, t.tcp.parsed, priorUna, t.tcp.sackState)
   flags |= t.tcp.sackState.flags
+  if ((t.opt & OPT_ACCECN) !== 0) flags |= ackEcn(t, g, t.delivered - priorDelivered, t.tcp.sackState.bytes, flags)
   alert(t, priorUna, 0, flags)
-  if (t.delivered > priorDelivered)
-    controlCongestion(t, g.ack, t.delivered - priorDelivered, t.lost - priorLost, t.tcp.alert.flags)
+  if (t.delivered > priorDelivered) {
+    rateSampled(t, t.delivered - priorDelivered, t.lost - priorLost, false)
+    controlCongestion(t, g.ack, t.tcp.alert.flags)
+  }
   transmitRecovery(t, t.tcp.alert.rexmit)
   return 0
 }

@@ -1,5 +1,6 @@
 /** Challenge ACKs (RFC 5961 §3.2, §4.2, §5.2) and the limit on answers to segments out of window (LINUX-TCP 31). */
 import { SYN } from '../wire/tcp.ts'
+import { reflectedFlags } from './accecn.ts'
 import { setDsack } from './dsack.ts'
 import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 import type { Segment } from './segment.ts'
@@ -27,14 +28,17 @@ export function isAnswerLimited(who: Answerer, tcp: Tcp): boolean {
 /** Only these can be part of a loop of ACKs, so only their answers are limited (tcp_oow_rate_limited). */
 export const isEmptyOrSyn = (g: Segment): boolean => g.endSeq === g.seq || (g.flags & SYN) !== 0
 
-/** Answers a suspicious segment with the present state; an attacker learns nothing, a confused peer resets. */
-export function challengeAck(t: Tcb, _accEcn: boolean): void {
+/**
+ * Answers a suspicious segment with the present state; an attacker learns nothing, a confused peer resets. `reflects`: the
+ * ACE field says how the peer's SYN came (RFC 9768 §3.1.2).
+ */
+export function challengeAck(t: Tcb, reflects = false): void {
   if (isAnswerLimited(t, t.tcp)) {
     t.stack.counters.TcpExtTCPACKSkippedChallenge++
     return
   }
   t.stack.counters.TcpExtTCPChallengeACK++
-  sendAck(t)
+  sendAck(t, reflects && t.accEcn !== null ? reflectedFlags(t.accEcn.synEct) : 0)
 }
 
 /** An acknowledgement for a segment outside the window; data segments are always answered (tcp_oow_rate_limited). */

@@ -1,9 +1,10 @@
 /** The control block that a finished handshake makes (inet_csk_clone_lock, tcp_create_openreq_child). */
 import { SF_BINDPORT_LOCK, SF_DEAD, TCP_ESTABLISHED } from '../sock/sock.ts'
-import type { Request } from './listen.ts'
-import { syncMss } from './mss.ts'
+import { initializeReceiveMss, syncMss } from './mss.ts'
+import { pacingOf } from './pacing.ts'
+import type { Request } from './request.ts'
 import { add } from './seq.ts'
-import { OPT_NODELAY, OPT_UNACCEPTED, OPT_WSCALE, Tcb } from './tcb.ts'
+import { OPT_CORK, OPT_NODELAY, OPT_UNACCEPTED, OPT_WSCALE, Tcb } from './tcb.ts'
 
 /** The control block of an accepted connection; most options come from the listener (inet_csk_clone_lock). */
 export function makeChild(r: Request): Tcb {
@@ -19,8 +20,10 @@ export function makeChild(r: Request): Tcb {
   t.rcvbuf = listener.rcvbuf
   t.sndbuf = listener.sndbuf
   t.settings = listener.settings
-  t.tuning = listener.tuning
-  t.opt = r.opt | (listener.opt & OPT_NODELAY)
+  t.priority = 0
+  t.tuning = r.savedSyn === null ? listener.tuning : listener.tuning.with('savedSyn', r.savedSyn)
+  if (listener.pacing !== null) pacingOf(t).maxRate = listener.pacing.maxRate
+  t.opt = r.opt | (listener.opt & (OPT_NODELAY | OPT_CORK))
   t.snd.userMss = listener.snd.userMss
   t.snd.mssClamp = r.mss
   t.snd.iss = r.iss
@@ -29,7 +32,6 @@ export function makeChild(r: Request): Tcb {
   t.rcv.irs = r.irs
   t.rcv.nxt = t.rcv.wup = t.rcv.copiedSeq = add(r.irs, 1)
   t.rcv.advMss = r.advMss
-  t.rcv.mss = Math.min(r.advMss, 536)
   t.rcv.wnd = r.rcvWnd
   t.rcv.wscale = (r.opt & OPT_WSCALE) !== 0 ? r.rcvWscale : 0
   t.rcv.windowClamp = r.rcvClamp
@@ -48,6 +50,7 @@ export function makeChild(r: Request): Tcb {
   if (typeof dst !== 'number') {
     t.dst = dst
     syncMss(t, dst.mtu)
+    initializeReceiveMss(t)
   }
   return t
 }

@@ -2,7 +2,9 @@
  * The controller interface (tcp_congestion_ops). Loss recovery decides what is lost and calls it; the controller decides
  * how much may be out. One object serves all connections; what it must remember of one is in `t.caData`.
  */
+import { BBR } from './bbr.ts'
 import { CUBIC } from './cubic.ts'
+import type { RateSample } from './rate.ts'
 import { RENO } from './reno.ts'
 import type { Seq } from './seq.ts'
 import type { Tcb } from './tcb.ts'
@@ -26,10 +28,16 @@ export interface CongestionControl {
   /** Segments were acknowledged with this RTT in microseconds (-1: no sample). */
   packetsAcked?(t: Tcb, acked: number, rttUs: number): void
   /** Replaces the standard reaction to acknowledgements altogether (BBR). */
-  control?(t: Tcb, ack: Seq, delivered: number): void
+  control?(t: Tcb, sample: RateSample): void
+  /** What it tells by TCP_CC_INFO; nothing otherwise. */
+  info?(t: Tcb): Uint8Array
+  /** Fewest segments of a burst; the host's tcp_min_tso_segs otherwise. */
+  minTsoSegs?(t: Tcb): number
+  /** Windows that the send buffer has room for; 2 otherwise. */
+  readonly sndbufExpand?: number
 }
 
 /** The controllers a host offers, by name. */
-export const CONTROLLERS: readonly CongestionControl[] = [CUBIC, RENO]
+export const CONTROLLERS: readonly CongestionControl[] = [CUBIC, RENO, BBR]
 
 export const findController = (name: string): CongestionControl | undefined => CONTROLLERS.find((c) => c.name === name)

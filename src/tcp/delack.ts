@@ -3,39 +3,52 @@
  * inet_connection_sock `ack`; LINUX-TCP 29). Times here are microseconds.
  */
 
+import { FIN, HDR_LEN, headerLength, PSH, SYN, URG } from '../wire/tcp.ts'
+import { mayCompress } from './compressed-ack.ts'
+import { MIN_RCV_MSS, optionRoom, TCP_MSS_DEFAULT } from './mss.ts'
 import { addQuickAcks, DELACK_MAX, DELACK_MIN, inPingpong, inQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
+import type { Segment } from './segment.ts'
 import { diff } from './seq.ts'
-import { ACK_NOW, ACK_PUSHED, ACK_SCHED, ACK_TIMER, type Tcb } from './tcb.ts'
+import { ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIMER, type Tcb } from './tcb.ts'
 import { startTimer, TIMER_DELACK } from './timer.ts'
 import { sendAck } from './transmit.ts'
 import { growWindow, measureRttByWindow, noteDensity, offerableWindow } from './window.ts'
 
 /** Estimates the peer's segment size from what it sends (tcp_measure_rcv_mss). `all` is the packet, several segments perhaps. */
-export function measureReceiveMss(t: Tcb, length: number, all: number, memory: number): void {
+export function measureReceiveMss(t: Tcb, g: Segment, all: number, memory: number): void {
   const rcv = t.rcv
+  const length = g.gsoSegments > 1 ? Math.ceil(all / g.gsoSegments) : all
   const last = rcv.lastSegmentSize
   rcv.lastSegmentSize = 0
   if (length >= rcv.mss) {
     if (length !== rcv.mss) noteDensity(t, all, memory)
     rcv.mss = Math.min(length, rcv.advMss)
+    // The end of a write, perhaps: its ACK goes when the program has read it.
+    if ((g.flags & PSH) !== 0) t.ackPending |= ACK_PUSHED
     return
   }
-  // A smaller size counts when it comes twice running, and only if it could be a full segment.
-  if (length >= 536 - 40 || length === last) {
-    rcv.lastSegmentSize = length
-    if (length === last && length >= 88) {
-      rcv.mss = length
+  // A smaller size counts when it comes twice running, and only if it could be a full segment; SACK blocks take room of it.
+  const whole = length + headerLength(g.bytes, g.packet.l4)
+  const isFull = whole >= TCP_MSS_DEFAULT + HDR_LEN || (whole >= MIN_RCV_MSS + HDR_LEN && (g.flags & REMNANT) === 0)
+  if (isFull) {
+    const size = whole - HDR_LEN - optionRoom(t)
+    rcv.lastSegmentSize = size
+    if (size === last) {
+      rcv.mss = size
       return
     }
   }
-  if ((t.ackPending & ACK_PUSHED) !== 0) t.ackPending |= 8
+  if ((t.ackPending & ACK_PUSHED) !== 0) t.ackPending |= ACK_PUSHED2
   t.ackPending |= ACK_PUSHED
 }
 
+/** Marks of a segment that is not full (TCP_REMNANT). */
+const REMNANT: number = FIN | URG | SYN | PSH
+
 /** In-order data came: schedules the acknowledgement and adapts its delay (tcp_event_data_recv). */
-export function dataReceived(t: Tcb, segmentLength: number, length: number, memory: number): void {
+export function dataReceived(t: Tcb, g: Segment, memory: number): void {
   t.ackPending |= ACK_SCHED
-  measureReceiveMss(t, segmentLength, length, memory)
+  measureReceiveMss(t, g, g.length, memory)
   measureRttByWindow(t, t.tcp.now)
   const now = t.tcp.nowMs()
   if (t.ato === 0) {
@@ -48,24 +61,24 @@ export function dataReceived(t: Tcb, segmentLength: number, length: number, memo
     else if (gap > t.rto) addQuickAcks(t, MAX_QUICKACKS)
   }
   t.lastReceived = now
-  if (length >= 128) growWindow(t, length, memory)
+  if (g.length >= 128) growWindow(t, g.length, memory)
 }
 
 /** Sends the acknowledgement that is due, or sees to it that it goes later (tcp_ack_snd_check). */
 export function checkAck(t: Tcb): void {
-  if (t.ackPending === 0) return
+  if ((t.ackPending & ACK_SCHED) === 0) return
   const rcv = t.rcv
   const unacknowledged = diff(rcv.nxt, rcv.wup)
   if (
     (unacknowledged > rcv.mss && (diff(rcv.nxt, rcv.copiedSeq) < t.rcvLowat || offerableWindow(t) >= rcv.wnd)) ||
     inQuickAck(t) ||
     (t.ackPending & ACK_NOW) !== 0 ||
-    t.oooHead !== null
+    (t.oooHead !== null && !mayCompress(t))
   ) {
     sendAck(t)
     return
   }
-  delayAck(t)
+  if (t.oooHead === null) delayAck(t)
 }
 
 /** Arms the delayed acknowledgement (tcp_send_delayed_ack). */
@@ -80,7 +93,8 @@ export function delayAck(t: Tcb): void {
   let at = t.tcp.now + ato
   const timer = t.delackTimer
   if ((t.ackPending & ACK_TIMER) !== 0 && timer !== null && timer.deadline !== Infinity) {
-    if (timer.deadline <= t.tcp.now + (ato >> 2)) {
+    // Before the first data the delay is none: the next tick.
+    if (t.ato === 0 || timer.deadline <= t.tcp.now + (ato >> 2)) {
       sendAck(t)
       return
     }

@@ -1,9 +1,10 @@
 /** The client's side of Fast Open: the SYN with data, the send calls that make it, and its SYN-ACK (RFC 7413 §4.2). */
-import { copy, type Packet } from '../buf/packet.ts'
+import type { Packet } from '../buf/packet.ts'
 import { AF_UNSPEC, type SockAddr } from '../sock/address.ts'
+import { fromProgram, type Message } from '../sock/message.ts'
 import { TCP_CLOSE, TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT } from '../sock/sock.ts'
 import { EALREADY, EINPROGRESS, EISCONN, EOPNOTSUPP } from '../sys/errno.ts'
-import { CWR, ECE, FIN } from '../wire/tcp.ts'
+import { ACE, CWR, ECE, FIN } from '../wire/tcp.ts'
 import {
   type Cookie,
   checkCookie,
@@ -23,7 +24,7 @@ import { queueInOrder } from './receive-queue.ts'
 import { retransmitUncongested } from './recovery.ts'
 import type { Segment } from './segment.ts'
 import { add } from './seq.ts'
-import { OPT_CONNECTING, OPT_ECN, OPT_SYN_DATA, type Tcb } from './tcb.ts'
+import { OPT_ACCECN, OPT_CONNECTING, OPT_ECN, OPT_SYN_DATA, type Tcb } from './tcb.ts'
 import type { TxSegment } from './tx-segment.ts'
 
 /** Bytes of a program that want to go with the SYN. */
@@ -31,6 +32,7 @@ export interface SynData {
   readonly bytes: Uint8Array
   readonly offset: number
   readonly length: number
+  readonly message: Message | null
 }
 
 /** The last step of an active open: the SYN leaves, or waits for the first write (TCP_FASTOPEN_CONNECT); bytes taken or -errno. */
@@ -44,13 +46,22 @@ export function beginOpen(t: Tcb, data: SynData | null): number {
   return startOpen(t, null)
 }
 
+/** Values of tcp_ecn that ask for ECN in a SYN (enum tcp_ecn_mode). */
+const ECN_OUT = 1
+const ECN_ACCECN = 3
+const ECN_IN_ACCECN_OUT_ECN = 4
+
 /** Sends the SYN (tcp_connect): the bytes that went with it, or -EINPROGRESS if there were none. */
 export function startOpen(t: Tcb, data: SynData | null): number {
   t.stack.counters.TcpActiveOpens++
   let flags = 0
-  if (t.stack.sysctl.tcp_ecn === 1) {
+  const mode = t.stack.sysctl.tcp_ecn
+  if (mode === ECN_OUT || mode === ECN_IN_ACCECN_OUT_ECN) {
     t.opt |= OPT_ECN
     flags = ECE | CWR
+  } else if (mode === ECN_ACCECN) {
+    t.opt |= OPT_ECN | OPT_ACCECN
+    flags = ACE
   }
   const f = t.fastOpen
   let taken = 0
@@ -66,7 +77,7 @@ function sendWithData(t: Tcb, f: FastOpenState, data: SynData, flags: number): n
   if (dst === null) return 0
   snd.mssClamp = advertisedMss(t, dst)
   if (!checkCookie(t)) {
-    f.cookieLength = 0
+    if (f.cookieLength > 0) f.cookieLength = 0
     sendSyn(t, flags)
     return 0
   }
@@ -89,7 +100,7 @@ function fillSegment(t: Tcb, segment: TxSegment, data: SynData, length: number):
   for (let done = 0; done < length; ) {
     const room = pool.pageRoom(length - done)
     const at = pool.pageOffset
-    copy(pool.page.bytes, at, data.bytes, data.offset + done, room)
+    fromProgram(pool.page.bytes, at, data.bytes, data.offset + done, room, data.message)
     segment.append(pool.page, at, room)
     pool.pageTake(room)
     done += room

@@ -1,6 +1,6 @@
 /** The server's side of Fast Open: is the data of a SYN to be taken, and which cookie goes back (RFC 7413 §4.1)? */
 import { cookieOf, keyOf, makeCookie, TFO_SERVER_COOKIE_NOT_REQD, TFO_SERVER_ENABLE, validity } from './fastopen.ts'
-import type { Request } from './listen.ts'
+import type { Request } from './request.ts'
 import type { Segment } from './segment.ts'
 
 /** True if the SYN makes a child at once (tcp_try_fastopen). Sets the cookie for the SYN-ACK. */

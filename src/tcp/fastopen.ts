@@ -4,7 +4,8 @@
  */
 import { SipHash } from '../sys/siphash64.ts'
 import type { ParsedOptions } from '../wire/tcp-options.ts'
-import type { Request } from './listen.ts'
+import { isFastOpenPaused } from './fastopen-pause.ts'
+import type { Request } from './request.ts'
 import type { Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 
@@ -47,6 +48,8 @@ export class FastOpenState {
   synFastOpen = false
   synExperimental = false
   synData = false
+  /** The first after a pause (syn_fastopen_ch). */
+  isTrial = false
   /** Server: the half-open request of a child that has no handshake yet (fastopen_rsk). */
   request: Request | null = null
 }
@@ -83,6 +86,10 @@ export function checkCookie(t: Tcb): boolean {
   f.isExperimental =
     known !== undefined && (known.isExperimental || (f.cookieLength === 0 && known.tryExperimental === 1))
   if (known !== undefined && known.mss > 0) t.snd.mssClamp = known.mss
+  if (isFastOpenPaused(t)) {
+    f.cookieLength = NO_COOKIE
+    return false
+  }
   if (f.noCookie || (t.stack.sysctl.tcp_fastopen & TFO_CLIENT_NO_COOKIE) !== 0) {
     f.cookieLength = NO_COOKIE
     return true

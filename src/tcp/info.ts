@@ -1,8 +1,20 @@
 /** TCP_INFO, complete (struct tcp_info of linux/tcp.h, tcp_get_info): fields by Linux's names and in its order. */
-import { TCP_LISTEN } from '../sock/sock.ts'
+import { TCP_LISTEN, TCP_SYN_SENT } from '../sock/sock.ts'
+import type { AccEcn } from './accecn.ts'
+import { NO_RATE, pacingRate } from './pacing.ts'
+import { deliveryRate } from './rate.ts'
 import { diff } from './seq.ts'
 import { CHRONO_BUSY, CHRONO_RWND, CHRONO_SNDBUF, chronoMs } from './stats.ts'
-import { OPT_ECN, OPT_SACK, OPT_SYN_DATA, OPT_TFO_CHILD, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb } from './tcb.ts'
+import {
+  OPT_ACCECN,
+  OPT_ECN,
+  OPT_SACK,
+  OPT_SYN_DATA,
+  OPT_TFO_CHILD,
+  OPT_TIMESTAMPS,
+  OPT_WSCALE,
+  type Tcb,
+} from './tcb.ts'
 import { windowFromSpace } from './window.ts'
 
 /** Bits of `tcpi_options`. */
@@ -14,9 +26,6 @@ export const TCPI_OPT_ECN_SEEN = 16
 export const TCPI_OPT_SYN_DATA = 32
 export const TCPI_OPT_USEC_TS = 64
 export const TCPI_OPT_TFO_CHILD = 128
-
-/** No limit on the pacing rate (~0UL as a double keeps it). */
-const NO_RATE = 0xffffffff
 
 export class TcpInfo {
   tcpi_state = 0
@@ -87,6 +96,8 @@ export class TcpInfo {
   tcpi_received_e1_bytes = 0
   tcpi_received_e0_bytes = 0
   tcpi_received_ce_bytes = 0
+  tcpi_accecn_fail_mode = 0
+  tcpi_accecn_opt_seen = 0
 }
 
 function optionBits(t: Tcb): number {
@@ -95,19 +106,11 @@ function optionBits(t: Tcb): number {
     ((opt & OPT_TIMESTAMPS) !== 0 ? TCPI_OPT_TIMESTAMPS : 0) |
     ((opt & OPT_SACK) !== 0 ? TCPI_OPT_SACK : 0) |
     ((opt & OPT_WSCALE) !== 0 ? TCPI_OPT_WSCALE : 0) |
-    ((opt & OPT_ECN) !== 0 ? TCPI_OPT_ECN : 0) |
+    ((opt & (OPT_ECN | OPT_ACCECN)) !== 0 ? TCPI_OPT_ECN : 0) |
     (t.ecnSeen ? TCPI_OPT_ECN_SEEN : 0) |
     ((opt & OPT_SYN_DATA) !== 0 ? TCPI_OPT_SYN_DATA : 0) |
     ((opt & OPT_TFO_CHILD) !== 0 ? TCPI_OPT_TFO_CHILD : 0)
   )
-}
-
-/** Bytes a second at which the sender paces (tcp_update_pacing_rate). */
-export function pacingRate(t: Tcb): number {
-  if (t.srtt === 0) return NO_RATE
-  const { sysctl } = t.stack
-  const ratio = t.snd.cwnd < t.snd.ssthresh / 2 ? sysctl.tcp_pacing_ss_ratio : sysctl.tcp_pacing_ca_ratio
-  return Math.floor((Math.max(t.snd.cwnd, t.packetsOut) * t.snd.mss * 10000 * ratio) / (t.srtt / 8))
 }
 
 /** Fills `info` with the state of `t` now. */
@@ -152,6 +155,7 @@ export function fillTcpInfo(t: Tcb, info: TcpInfo): void {
   info.tcpi_rcv_space = rcv.spaceBytes > 0 ? rcv.spaceBytes : Math.min(rcv.wnd, windowFromSpace(t, t.rcvbuf))
   info.tcpi_total_retrans = t.totalRetrans
   info.tcpi_pacing_rate = pacingRate(t)
+  info.tcpi_max_pacing_rate = t.pacing?.maxRate ?? NO_RATE
   info.tcpi_notsent_bytes = Math.max(0, diff(snd.writeSeq, snd.nxt))
   info.tcpi_min_rtt = t.minRtt
   info.tcpi_delivered = t.delivered
@@ -159,6 +163,21 @@ export function fillTcpInfo(t: Tcb, info: TcpInfo): void {
   info.tcpi_snd_wnd = snd.wnd
   info.tcpi_rcv_wnd = rcv.wnd
   fillCounts(t, info)
+  if (t.accEcn !== null) fillAccEcn(t.accEcn, info)
+}
+
+function fillAccEcn(a: AccEcn, info: TcpInfo): void {
+  const [, e1, e0, ce] = a.delivered
+  const [, gotE1, gotE0, gotCe] = a.received
+  info.tcpi_received_ce = a.receivedCe
+  info.tcpi_delivered_e1_bytes = e1 as number
+  info.tcpi_delivered_e0_bytes = e0 as number
+  info.tcpi_delivered_ce_bytes = ce as number
+  info.tcpi_received_e1_bytes = gotE1 as number
+  info.tcpi_received_e0_bytes = gotE0 as number
+  info.tcpi_received_ce_bytes = gotCe as number
+  info.tcpi_accecn_fail_mode = a.failMode
+  info.tcpi_accecn_opt_seen = a.seen
 }
 
 function fillCounts(t: Tcb, info: TcpInfo): void {
@@ -166,8 +185,10 @@ function fillCounts(t: Tcb, info: TcpInfo): void {
   info.tcpi_rwnd_limited = chronoMs(t, CHRONO_RWND) * 1000
   info.tcpi_sndbuf_limited = chronoMs(t, CHRONO_SNDBUF) * 1000
   info.tcpi_busy_time = chronoMs(t, CHRONO_BUSY) * 1000 + info.tcpi_rwnd_limited + info.tcpi_sndbuf_limited
+  const synAcked = t.isActive && t.state !== TCP_SYN_SENT ? 1 : 0
+  info.tcpi_bytes_acked = synAcked
   if (s === null) return
-  info.tcpi_bytes_acked = s.bytesAcked
+  info.tcpi_bytes_acked += s.bytesAcked
   info.tcpi_bytes_received = s.bytesReceived
   info.tcpi_segs_out = s.segmentsOut
   info.tcpi_segs_in = s.segmentsIn
@@ -178,4 +199,6 @@ function fillCounts(t: Tcb, info: TcpInfo): void {
   info.tcpi_dsack_dups = s.dsackDuplicates
   info.tcpi_rcv_ooopack = s.outOfOrder
   info.tcpi_delivered_ce = s.deliveredCe
+  info.tcpi_delivery_rate = deliveryRate(t)
+  info.tcpi_delivery_rate_app_limited = s.isRateAppLimited ? 1 : 0
 }

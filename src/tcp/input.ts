@@ -3,6 +3,7 @@
  * tcp_rcv_state_process). One function per step; a step that ends the processing returns true.
  */
 import type { Packet } from '../buf/packet.ts'
+import { SHUT_WR } from '../sock/constants.ts'
 import {
   RCV_SHUTDOWN,
   SEND_SHUTDOWN,
@@ -20,26 +21,27 @@ import {
   TCP_SYN_SENT,
   TCP_TIME_WAIT,
 } from '../sock/sock.ts'
-import { ACK, CWR, ECE, RST, SYN, URG } from '../wire/tcp.ts'
+import { ACK, CWR, RST, SYN } from '../wire/tcp.ts'
+import { countReceived, isAccEcn, noteOption } from './accecn.ts'
 import { ACK_UNSENT, processAck, tsRecentStale } from './ack.ts'
 import * as F from './ack-flags.ts'
 import { challengeAck, duplicateAck } from './challenge.ts'
-import { checkAck, delayAck } from './delack.ts'
-import { fastOpenSynAck } from './fastopen-client.ts'
+import { checkAck } from './delack.ts'
+import { suspectReset } from './fastopen-pause.ts'
 import { connectionDone, peerReset, releaseRequest, setState, WAKE_ALL } from './lifecycle.ts'
-import { syncMss, TS_LEN } from './mss.ts'
+import { initializeReceiveMss, TS_LEN } from './mss.ts'
 import { pushAfterAck } from './output.ts'
-import { enterQuickAck, inPingpong } from './quick-ack.ts'
-import { acceptText, checkUrgent, takeUrgentByte, URG_NOTYET } from './receive.ts'
+import { enterQuickAck } from './quick-ack.ts'
+import { acceptText, urgent } from './receive.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
 import { statsOf } from './stats.ts'
-import { ACK_SCHED, INIT_CWND, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb } from './tcb.ts'
+import { initTransfer, synSent } from './syn-sent.ts'
+import { OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, type Tcb } from './tcb.ts'
 import { keepIdle, rearmRto, startKeep } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
-import { sendAck, transmit } from './transmit.ts'
-import { initBufferSpace, measureRttByTimestamp, receiveWindow } from './window.ts'
-import { expandSendBuffer, newSpace } from './write-space.ts'
+import { measureRttByTimestamp, receiveWindow } from './window.ts'
+import { newSpace } from './write-space.ts'
 
 /** Segments beyond what a peer may have in flight are not worth a reply (RFC 7323 §5: PAWS). */
 function pawsRejects(t: Tcb, g: Segment): boolean {
@@ -73,7 +75,7 @@ function isOutsideWindow(t: Tcb, g: Segment): boolean {
 function validate(t: Tcb, g: Segment): boolean {
   if (pawsRejects(t, g)) {
     t.stack.counters.TcpExtPAWSEstab++
-    if ((g.flags & SYN) !== 0) challengeSyn(t)
+    if ((g.flags & SYN) !== 0) challengeSyn(t, g)
     else duplicateAck(t, g, 'TcpExtTCPACKSkippedPAWS')
     return true
   }
@@ -83,19 +85,22 @@ function validate(t: Tcb, g: Segment): boolean {
       if (g.seq === ((t.rcv.nxt - 1) | 0) && isPastFin(t)) peerReset(t)
       return true
     }
-    if ((g.flags & SYN) !== 0) challengeSyn(t)
+    if ((g.flags & SYN) !== 0) challengeSyn(t, g)
     else duplicateAck(t, g, 'TcpExtTCPACKSkippedSeq')
     return true
   }
   if ((g.flags & RST) !== 0) {
     if (resetIsExact(t, g)) peerReset(t)
-    else challengeAck(t, false)
+    else {
+      if (t.state === TCP_ESTABLISHED) suspectReset(t)
+      challengeAck(t)
+    }
     return true
   }
   if ((g.flags & SYN) !== 0) {
     // The SYN-ACK of a simultaneous open acknowledges our SYN: it counts as the ACK (Linux 23e89e8ee7be, RFC 9293 §3.5).
     if (t.state === TCP_SYN_RECV && (g.flags & ACK) !== 0 && g.endSeq === t.rcv.nxt && g.ack === t.snd.nxt) return false
-    challengeSyn(t)
+    challengeSyn(t, g)
     return true
   }
   return false
@@ -103,18 +108,21 @@ function validate(t: Tcb, g: Segment): boolean {
 
 const isPastFin = (t: Tcb): boolean => t.state === TCP_CLOSE_WAIT || t.state === TCP_LAST_ACK || t.state === TCP_CLOSING
 
-function challengeSyn(t: Tcb): void {
+function challengeSyn(t: Tcb, g: Segment): void {
+  const a = t.accEcn
+  const reflects = a !== null && isAccEcn(t)
+  if (reflects && noteOption(t, a, g)) a.demand = Math.max(a.demand, 1)
   t.stack.counters.TcpExtTCPSYNChallenge++
-  challengeAck(t, false)
+  challengeAck(t, reflects)
 }
 
 /** RST at RCV.NXT, or at the right edge of the SACKs we sent (Linux's robustness beyond RFC 5961). */
 function resetIsExact(t: Tcb, g: Segment): boolean {
   if (g.seq === t.rcv.nxt) return true
-  if ((t.opt & OPT_SACK) === 0 || t.sackCount === 0 || t.sackBlocks === null) return false
-  let most = t.sackBlocks[1] as number
-  for (let i = 1; i < t.sackCount; i++)
-    if (after(t.sackBlocks[2 * i + 1] as number, most)) most = t.sackBlocks[2 * i + 1] as number
+  const blocks = t.disorder === null ? null : t.disorder.sackBlocks
+  if ((t.opt & OPT_SACK) === 0 || t.sackCount === 0 || blocks === null) return false
+  let most = blocks[1] as number
+  for (let i = 1; i < t.sackCount; i++) if (after(blocks[2 * i + 1] as number, most)) most = blocks[2 * i + 1] as number
   return g.seq === most
 }
 
@@ -165,13 +173,15 @@ function established(t: Tcb, g: Segment, packet: Packet): void {
     packet.release()
     return
   }
+  if ((g.tos & 3) !== 0 || t.accEcn !== null) countReceived(t, g)
   const verdict = processAck(t, g, F.SLOWPATH | F.UPDATE_TS_RECENT)
   if (verdict < 0) {
-    if (verdict === ACK_UNSENT) challengeAck(t, false)
+    if (verdict === ACK_UNSENT) challengeAck(t)
     packet.release()
     return
   }
   if ((t.opt & OPT_TIMESTAMPS) !== 0 && g.length > 0) measureRttByTimestamp(t, t.tcp.nowMs(), g.length)
+  urgent(t, g, packet)
   text(t, g, packet)
   if ((t.state as number) === TCP_CLOSE || (t.state as number) === TCP_TIME_WAIT) return
   pushAfterAck(t)
@@ -179,148 +189,10 @@ function established(t: Tcb, g: Segment, packet: Packet): void {
   newSpace(t)
 }
 
-/** Sixth, seventh, eighth: URG, text, FIN. */
+/** Seventh, eighth: text, FIN. */
 function text(t: Tcb, g: Segment, packet: Packet): void {
-  if ((g.flags & URG) !== 0) checkUrgent(t, g, packet)
-  else if (t.urgData === URG_NOTYET) takeUrgentByte(t, g, packet)
   checkEcn(t, g)
   acceptText(t, g, packet)
-}
-
-/** SYN-SENT (RFC 9293 §3.10.7.3; tcp_rcv_synsent_state_process). */
-function synSent(t: Tcb, g: Segment, packet: Packet): void {
-  const parsed = t.tcp.parsed
-  if ((g.flags & ACK) !== 0) {
-    if (!after(g.ack, t.snd.una) || after(g.ack, t.snd.nxt)) {
-      // Previous fastopen SYN or a stranger: reset unless it is one itself.
-      if ((g.flags & RST) === 0) t.tcp.sendReset(g)
-      packet.release()
-      return
-    }
-    if (g.hasTs && parsed.tsEcr !== 0) {
-      const ecr = (parsed.tsEcr - t.tsOffset) | 0
-      const now = t.tcp.nowMs()
-      // An answer to the first SYN counts as one to those sent again.
-      if (((ecr - t.lastSegmentTime) | 0) < 0 || ((now - ecr) | 0) < 0) {
-        t.stack.counters.TcpExtPAWSActive++
-        if ((g.flags & RST) === 0) t.tcp.sendReset(g)
-        packet.release()
-        return
-      }
-    }
-    if ((g.flags & RST) !== 0) {
-      peerReset(t)
-      packet.release()
-      return
-    }
-    if ((g.flags & SYN) === 0) {
-      packet.release()
-      return
-    }
-    if (!synAckArrives(t, g, packet)) packet.release()
-    return
-  }
-  if ((g.flags & RST) !== 0 || (g.flags & SYN) === 0) {
-    packet.release()
-    return
-  }
-  simultaneousOpen(t, g)
-  packet.release()
-}
-
-/** What the peer's SYN says of options; ours asked for all that the sysctls allow. */
-function takeSynOptions(t: Tcb, g: Segment): void {
-  const parsed = t.tcp.parsed
-  const sysctl = t.stack.sysctl
-  t.opt &= ~(OPT_TIMESTAMPS | OPT_SACK | OPT_WSCALE)
-  if (parsed.hasTs && sysctl.tcp_timestamps !== 0) {
-    t.opt |= OPT_TIMESTAMPS
-    t.tsRecent = parsed.tsVal
-    t.tsRecentStamp = t.tcp.nowMs()
-  }
-  if (parsed.sackPermitted && sysctl.tcp_sack !== 0) t.opt |= OPT_SACK
-  if (parsed.wscale >= 0 && sysctl.tcp_window_scaling !== 0) {
-    t.opt |= OPT_WSCALE
-    t.snd.wscale = Math.min(14, parsed.wscale)
-  } else {
-    t.snd.wscale = 0
-    t.rcv.wscale = 0
-    t.rcv.windowClamp = Math.min(t.rcv.windowClamp, 65535)
-  }
-  const mss = parsed.mss === 0 ? 536 : parsed.mss
-  t.snd.mssClamp = t.snd.userMss > 0 && t.snd.userMss < mss ? t.snd.userMss : mss
-  t.rcv.nxt = add(g.seq, 1)
-  t.rcv.wup = t.rcv.nxt
-  t.rcv.copiedSeq = t.rcv.nxt
-  t.rcv.irs = g.seq
-  t.snd.wl1 = g.seq
-  t.rcv.mss = Math.min(t.rcv.advMss, 536)
-}
-
-/** The handshake's second step: the active opener is connected (RFC 9293 §3.10.7.3, "fourth"). True: the packet was kept. */
-function synAckArrives(t: Tcb, g: Segment, packet: Packet): boolean {
-  const ecnAsked = (t.opt & OPT_ECN) !== 0
-  if (ecnAsked && (g.flags & (ECE | CWR)) !== ECE) t.opt &= ~OPT_ECN
-  takeSynOptions(t, g)
-  t.rcvTsEcr = g.hasTs ? t.tcp.parsed.tsEcr : 0
-  processAck(t, g, F.SLOWPATH)
-  // The window of a SYN is never scaled (RFC 7323 §2.2).
-  t.snd.wnd = g.window
-  t.snd.maxWnd = Math.max(t.snd.maxWnd, g.window)
-  if ((t.opt & OPT_TIMESTAMPS) !== 0) t.rcv.advMss -= TS_LEN
-  if (t.dst !== null) syncMss(t, t.dst.mtu)
-  initTransfer(t)
-  setState(t, TCP_ESTABLISHED)
-  t.lastSegmentTime = t.lastReceived = t.tcp.nowMs()
-  if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
-  const f = t.fastOpen
-  const isFast = f !== null && (f.synFastOpen || f.synData)
-  const { acked, consumed } = isFast ? fastOpenSynAck(t, f, g, packet) : PLAIN
-  t.wake(WAKE_ALL)
-  if (!acked) pushAfterAck(t)
-  else if (t.sendHead !== null || t.writersWaiting > 0 || t.tuning.deferAccept > 0 || inPingpong(t)) {
-    // Data will follow at once, or in a while: it carries the acknowledgement.
-    t.ackPending |= ACK_SCHED
-    enterQuickAck(t, 16)
-    if (t.sendHead !== null) pushAfterAck(t)
-    if (t.ackPending !== 0) delayAck(t)
-  } else sendAck(t)
-  return consumed
-}
-
-/** A SYN-ACK without Fast Open. */
-const PLAIN = { acked: true, consumed: false }
-
-/** A SYN meets our SYN (RFC 9293 §3.5, figure 7): SYN-RECEIVED, and a SYN-ACK. */
-function simultaneousOpen(t: Tcb, g: Segment): void {
-  takeSynOptions(t, g)
-  t.snd.wnd = g.window
-  t.snd.maxWnd = g.window
-  if (t.dst !== null) syncMss(t, t.dst.mtu)
-  setState(t, TCP_SYN_RECV)
-  t.opt &= ~OPT_ECN
-  const head = t.txHead
-  if (head === null) return
-  head.flags |= ACK
-  t.tcp.now = t.stack.clock.now()
-  transmit(t, head, t.snd.mss)
-}
-
-/** Buffers, congestion window and timers of a fresh connection (tcp_init_transfer). */
-export function initTransfer(t: Tcb): void {
-  const r = t.recovery
-  // RFC 6298 (5.7), RFC 5681 §3.1: a lost SYN means a window of one, unless the loss was a mistake.
-  t.snd.cwnd = t.totalRetrans > 1 && r !== null && r.hasUndo ? 1 : (t.dst?.metrics?.initcwnd ?? INIT_CWND)
-  t.snd.cwndStamp = t.tcp.nowMs()
-  if (r !== null) {
-    r.hasUndo = false
-    r.retransStamp = 0
-  }
-  t.caState = 0
-  t.snd.ssthresh = 0x7fffffff
-  t.ca.init?.(t)
-  initBufferSpace(t, t.tcp.now)
-  expandSendBuffer(t)
 }
 
 /** SYN-RECEIVED (of a simultaneous open) and all closing states (tcp_rcv_state_process). */
@@ -353,7 +225,7 @@ function otherStates(t: Tcb, g: Segment, packet: Packet): void {
       return
     }
     if (verdict < 0) {
-      if (verdict === ACK_UNSENT) challengeAck(t, false)
+      if (verdict === ACK_UNSENT) challengeAck(t)
       packet.release()
       return
     }
@@ -380,6 +252,9 @@ function ackInState(t: Tcb, g: Segment): boolean {
       t.snd.maxWnd = Math.max(t.snd.maxWnd, t.snd.wnd)
       t.snd.wl1 = g.seq
       if (!isEarly) initTransfer(t)
+      initializeReceiveMss(t)
+      // Shut before it was open: the FIN goes now.
+      if ((t.shutdownMask & SEND_SHUTDOWN) !== 0) t.tcp.user.shutdown(t, SHUT_WR)
       if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
       t.wake(WAKE_ALL)
       return false
@@ -452,8 +327,20 @@ export function finTimeout(t: Tcb): number {
   return Math.max(timeout, t.rto * 4 - (t.rto >> 1))
 }
 
-/** Seventh and eighth in the states after ESTABLISHED. */
+/** RFC 1122 §4.2.2.13: data for a program that closed, or after the peer's own FIN, is answered with a reset. */
+function abortOnData(t: Tcb, g: Segment, packet: Packet): boolean {
+  const end = g.isFin ? (g.endSeq - 1) | 0 : g.endSeq
+  if ((t.shutdownMask & RCV_SHUTDOWN) === 0 || g.endSeq === g.seq || !after(end, t.rcv.nxt)) return false
+  t.stack.counters.TcpExtTCPAbortOnData++
+  t.tcp.sendReset(g)
+  peerReset(t)
+  packet.release()
+  return true
+}
+
+/** Sixth to eighth in the states after ESTABLISHED. */
 function textInState(t: Tcb, g: Segment, packet: Packet): void {
+  urgent(t, g, packet)
   switch (t.state) {
     case TCP_CLOSE_WAIT:
     case TCP_CLOSING:
@@ -463,22 +350,12 @@ function textInState(t: Tcb, g: Segment, packet: Packet): void {
         packet.release()
         break
       }
+      if (abortOnData(t, g, packet)) return
       text(t, g, packet)
       break
     case TCP_FIN_WAIT1:
     case TCP_FIN_WAIT2:
-      if (
-        (t.shutdownMask & RCV_SHUTDOWN) !== 0 &&
-        g.endSeq !== g.seq &&
-        after(g.isFin ? (g.endSeq - 1) | 0 : g.endSeq, t.rcv.nxt)
-      ) {
-        // RFC 1122 §4.2.2.13: data for a program that closed is answered with a reset.
-        t.stack.counters.TcpExtTCPAbortOnData++
-        t.tcp.sendReset(g)
-        peerReset(t)
-        packet.release()
-        return
-      }
+      if (abortOnData(t, g, packet)) return
       text(t, g, packet)
       break
     case TCP_ESTABLISHED:

@@ -14,6 +14,7 @@ import {
 } from '../sock/sock.ts'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../sock/wait-queue.ts'
 import { ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT } from '../sys/errno.ts'
+import { judgeFastOpen } from './fastopen-pause.ts'
 import { releaseQueues } from './receive-queue.ts'
 import type { Tcb } from './tcb.ts'
 import { clearTimers } from './timer.ts'
@@ -65,9 +66,11 @@ export function connectionDone(t: Tcb): void {
 
 /** Nothing and nobody needs it any more. */
 export function destroy(t: Tcb): void {
+  judgeFastOpen(t)
   clearTimers(t)
   purgeQueue(t)
   releaseQueues(t)
+  t.errorQueue?.purge()
   t.tcp.unhash(t)
   t.tcp.ports.release(t)
   t.tcp.forget(t)

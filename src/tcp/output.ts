@@ -4,7 +4,10 @@
  */
 import { FIN, PSH, SYN } from '../wire/tcp.ts'
 import { validateCwnd } from './cwnd.ts'
+import { LIMIT_APPLICATION, LIMIT_CWND, LIMIT_PACING, LIMIT_PEER_WINDOW, noteLimit } from './limiter.ts'
 import { currentMss, MAX_BURST } from './mss.ts'
+import { type MtuProbe, mtuProbeSent, PROBE_NONE, PROBE_WAIT, prepareMtuProbe } from './mtu-probe.ts'
+import { mustPace, NO_RATE, pacingRate } from './pacing.ts'
 import { scheduleLossProbe } from './probe.ts'
 import { recoveryOf } from './rack.ts'
 import { resend } from './retransmit.ts'
@@ -37,33 +40,39 @@ function cwndQuota(t: Tcb): number {
 /** Bytes from `seq` that fit the peer's window. */
 const windowRoom = (t: Tcb, seq: number): number => diff(add(t.snd.una, t.snd.wnd), seq)
 
+/** Urgent data is not acknowledged yet (tcp_urg_mode). */
+const inUrgentMode = (t: Tcb): boolean => (t.opt & OPT_URG_SEEN) !== 0 && after(t.snd.up, t.snd.una)
+
 /**
  * Nagle's algorithm with Minshall's refinement (RFC 9293 §3.7.4): a small segment waits while an earlier small one is
  * unacknowledged; a cork holds it always.
  */
 function naglePasses(t: Tcb, segment: TxSegment, mss: number, mode: number): boolean {
   if (mode === NAGLE_PUSH) return true
-  if ((segment.flags & FIN) !== 0 || ((t.opt & OPT_URG_SEEN) !== 0 && after(t.snd.up, segment.seq))) return true
+  if ((segment.flags & FIN) !== 0 || inUrgentMode(t)) return true
   if (segment.bytes >= mss) return true
   if (mode === NAGLE_CORK) return false
   return t.packetsOut === 0 || !isSmallOut(t)
 }
 
-/** Longest burst in segments: half a millisecond or so of the pacing rate (tcp_tso_autosize, LINUX-TCP 9). */
+/**
+ * Longest burst in segments: half a millisecond or so of the pacing rate (tcp_tso_autosize, LINUX-TCP 9). Asked for only where
+ * there is more than one to send.
+ */
 function burstSegments(t: Tcb, mss: number): number {
+  // A signature is of one segment.
+  if (t.md5Key !== null) return 1
   const sysctl = t.stack.sysctl
-  const srttUs = t.srtt / 8
   let bytes = MAX_BURST
-  if (srttUs > 0) {
-    const ratio = t.snd.cwnd < t.snd.ssthresh / 2 ? sysctl.tcp_pacing_ss_ratio : sysctl.tcp_pacing_ca_ratio
-    const rate = (Math.max(t.snd.cwnd, t.packetsOut) * mss * 10000 * ratio) / srttUs
+  const rate = pacingRate(t)
+  if (rate !== NO_RATE) {
     const shift = t.minRtt >> sysctl.tcp_tso_rtt_log
     bytes = rate / 1024
-    if (shift < 32) bytes += 65536 / 2 ** shift
+    if (shift < 32) bytes += 65536 >>> shift
     bytes = Math.min(bytes, MAX_BURST)
   }
   const most = Math.max(1, Math.floor(MAX_BURST / mss))
-  return Math.min(most, Math.max(Math.floor(bytes / mss), sysctl.tcp_min_tso_segs))
+  return Math.min(most, Math.max(Math.floor(bytes / mss), t.ca.minTsoSegs?.(t) ?? sysctl.tcp_min_tso_segs))
 }
 
 /** Where to cut a long segment: window, quota, and no small tail that Nagle would hold (tcp_mss_split_point). */
@@ -125,6 +134,28 @@ function newDataSent(t: Tcb, segment: TxSegment): void {
   t.stack.counters.TcpExtTCPOrigDataSent += segment.pcount
 }
 
+/** Sends a probe of the path's MTU if one is due: how many segments, or PROBE_WAIT. */
+function sendMtuProbe(t: Tcb, probe: MtuProbe): number {
+  const size = prepareMtuProbe(t, probe)
+  const segment = t.sendHead
+  if (size <= 0 || segment === null || mustPace(t)) return Math.min(size, 0)
+  if (!transmit(t, segment, size)) return PROBE_NONE
+  mtuProbeSent(t, probe, segment)
+  newDataSent(t, segment)
+  return 1
+}
+
+/** Why sending came to an end, for the chronographs. */
+function noteSender(t: Tcb, rwndLimited: boolean, cwndLimited: boolean, paces: boolean): void {
+  if (rwndLimited) startChrono(t, CHRONO_RWND)
+  else stopChrono(t, CHRONO_RWND)
+  let limit = LIMIT_APPLICATION
+  if (rwndLimited) limit = LIMIT_PEER_WINDOW
+  else if (cwndLimited && t.sendHead !== null) limit = LIMIT_CWND
+  else if (paces) limit = LIMIT_PACING
+  noteLimit(t, limit)
+}
+
 /**
  * Sends what may be sent. `one`: at most one segment; `probe`: one even beyond the congestion window (tail loss probe).
  * True if there is data and nothing at all is out, so that the caller must see to a window probe.
@@ -133,14 +164,23 @@ export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe
   let sent = 0
   let rwndLimited = false
   let cwndLimited = false
-  const burst = burstSegments(t, mss)
+  let burst = 0
+  let paces = false
+  if (t.mtuProbe !== null && !one) {
+    const result = sendMtuProbe(t, t.mtuProbe)
+    if (result === PROBE_WAIT) return false
+    sent = result
+  }
   for (let segment = t.sendHead; segment !== null; segment = t.sendHead) {
+    if (mustPace(t)) {
+      paces = true
+      break
+    }
     let quota = cwndQuota(t)
     if (quota === 0) {
       if (!probe) break
       quota = 1
     }
-    quota = Math.min(quota, burst)
     segment.pcount = pieces(segment.bytes, mss)
     const room = windowRoom(t, segment.seq)
     const need = Math.min(segment.bytes, mss)
@@ -149,23 +189,24 @@ export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe
       break
     }
     const tailMode = segment.next === null ? mode : NAGLE_PUSH
-    let limit = mss
+    let cut = mss
     if (segment.pcount === 1) {
       if (!naglePasses(t, segment, mss, tailMode)) break
     } else {
+      burst ||= burstSegments(t, mss)
       const defer = one ? DEFER_NO : shouldDefer(t, segment, mss, burst)
       if (defer !== DEFER_NO) {
         cwndLimited = defer === DEFER_CWND
         rwndLimited = defer === DEFER_RWND
         break
       }
-      if ((t.opt & OPT_URG_SEEN) === 0 || !after(t.snd.up, segment.seq)) {
-        limit = splitPoint(t, segment, mss, quota, mode)
-        if (limit <= 0) break
+      if (!inUrgentMode(t)) {
+        cut = splitPoint(t, segment, mss, Math.min(quota, burst), mode)
+        if (cut <= 0) break
       }
     }
-    if (segment.bytes > limit) {
-      splitSegment(t, segment, limit, mss)
+    if (segment.bytes > cut) {
+      splitSegment(t, segment, cut, mss)
       segment.pcount = pieces(segment.bytes, mss)
     }
     if (!transmit(t, segment, mss)) break
@@ -176,13 +217,10 @@ export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe
     if (one) break
   }
   if (inFlight(t) >= t.snd.cwnd) cwndLimited = true
-  if (rwndLimited) startChrono(t, CHRONO_RWND)
-  else stopChrono(t, CHRONO_RWND)
+  noteSender(t, rwndLimited, cwndLimited, paces)
   if (sent > 0 || cwndLimited) validateCwnd(t, cwndLimited)
   if (sent > 0) {
-    if (t.caState === CA_RECOVERY || t.caState === CA_CWR) {
-      if (t.recovery !== null) t.recovery.prrOut += sent
-    }
+    if ((t.caState === CA_RECOVERY || t.caState === CA_CWR) && t.recovery !== null) t.recovery.prrOut += sent
     if (!probe) scheduleLossProbe(t, false)
     return false
   }
@@ -217,6 +255,7 @@ export function sendFin(t: Tcb): void {
 
 /** Queues and sends the SYN of an active open (tcp_connect). */
 export function sendSyn(t: Tcb, flags: number): void {
+  t.isActive = true
   const segment = appendSegment(t, flags | SYN)
   segment.endSeq = t.snd.writeSeq = add(t.snd.writeSeq, 1)
   segment.pcount = 1
@@ -232,6 +271,7 @@ export function sendSyn(t: Tcb, flags: number): void {
  * queue, so that a SYN sent again goes without the data.
  */
 export function sendSynData(t: Tcb, flags: number, fill: (data: TxSegment) => void): void {
+  t.isActive = true
   const segment = appendSegment(t, flags | SYN)
   segment.endSeq = t.snd.writeSeq = add(t.snd.writeSeq, 1)
   segment.pcount = 1

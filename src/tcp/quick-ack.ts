@@ -2,6 +2,7 @@
  * The state that decides between acknowledging at once and later: quick-ack credit, interactive mode, what is pending
  * (inet_connection_sock `ack`; LINUX-TCP 29). Times here are microseconds.
  */
+import { uncompressed } from './compressed-ack.ts'
 import type { Tcb } from './tcb.ts'
 
 /** TCP_DELACK_MIN and TCP_ATO_MIN: 40 ms; TCP_DELACK_MAX: 200 ms. */
@@ -40,6 +41,8 @@ export function ackSent(t: Tcb): void {
   }
   t.ackPending = 0
   if (t.delackTimer !== null) t.stack.clock.stop(t.delackTimer)
+  const compressed = t.disorder === null ? null : t.disorder.compressed
+  if (compressed !== null) uncompressed(t, compressed)
 }
 
 /** Data left (tcp_event_data_sent). */

@@ -1,19 +1,18 @@
 /** RECEIVE (RFC 9293 §3.10.3): what a program reads, in band and out of band, and what reading sets in motion (tcp_recvmsg). */
 
 import type { Packet } from '../buf/packet.ts'
-import { MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC } from '../sock/constants.ts'
+import { MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOL_TCP, TCP_INQ } from '../sock/constants.ts'
+import { receiveError } from '../sock/error-queue.ts'
+import { toProgram } from '../sock/message.ts'
+import { putTimes } from '../sock/receive-control.ts'
 import { type Message, RCV_SHUTDOWN, SF_OOBINLINE, TCP_CLOSE, TCP_LISTEN } from '../sock/sock.ts'
 import { EAGAIN, EINVAL, ENOTCONN } from '../sys/errno.ts'
 import { inPingpong } from './quick-ack.ts'
 import { URG_READ, URG_VALID } from './receive.ts'
-import { add, after, diff } from './seq.ts'
+import { add, after, before, diff } from './seq.ts'
 import { ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, OPT_INQ, type Tcb } from './tcb.ts'
 import { sendAck } from './transmit.ts'
-import { readStamp } from './tx-timestamp.ts'
 import { adjustReceiveSpace, offerableWindow, receiveWindow } from './window.ts'
-
-/** TCP_CM_INQ. */
-const TCP_INQ = 36
 
 /** RECEIVE (tcp_recvmsg_locked). */
 export function read(
@@ -24,11 +23,14 @@ export function read(
   flags: number,
   message: Message | null,
 ): number {
-  if ((flags & MSG_ERRQUEUE) !== 0) return readStamp(t, message)
+  if ((flags & MSG_ERRQUEUE) !== 0) return receiveError(t, bytes, offset, length, message)
   if (t.state === TCP_LISTEN) return -ENOTCONN
   if ((flags & MSG_OOB) !== 0) return readUrgent(t, bytes, offset, length, flags, message)
-  const copied = copyOut(t, bytes, offset, length, flags)
-  if ((t.opt & OPT_INQ) !== 0) tellInq(t, message)
+  const copied = copyOut(t, bytes, offset, length, flags, message)
+  // A read that gets as far as the FIN takes it (found_fin_ok).
+  const isAtEnd = t.closedRead && copied < length && (flags & MSG_PEEK) === 0
+  if (isAtEnd && diff(t.rcv.nxt, t.rcv.copiedSeq) === 1) t.rcv.copiedSeq = t.rcv.nxt
+  if (message !== null) tell(t, copied, message)
   if (copied > 0 || (length === 0 && queuedBytes(t) > 0)) return copied
   // A received FIN (SOCK_DONE) is the end before any error is.
   if (t.closedRead) return 0
@@ -38,20 +40,23 @@ export function read(
   return -EAGAIN
 }
 
-/** TCP_INQ: the bytes left to read as a control message; 1 at the end, so that the program reads on (tcp_inq_hint). */
-function tellInq(t: Tcb, message: Message | null): void {
-  const left = queuedBytes(t)
-  message?.control?.push({
-    level: 6,
-    type: TCP_INQ,
-    data: left === 0 && (t.shutdownMask & RCV_SHUTDOWN) !== 0 ? 1 : left,
-  })
+/** Time stamps of the last segment read, and TCP_INQ (tcp_recv_timestamp, tcp_inq_hint). */
+function tell(t: Tcb, copied: number, message: Message): void {
+  if (copied > 0 && (t.settings.wants | t.settings.tsflags) !== 0) putTimes(t, message, message.time)
+  if ((t.opt & OPT_INQ) !== 0) tellInq(t, message)
 }
 
-function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number): number {
+/** TCP_INQ: the bytes left to read as a control message; 1 at the end, so that the program reads on (tcp_inq_hint). */
+function tellInq(t: Tcb, message: Message): void {
+  const left = queuedBytes(t)
+  message.put(SOL_TCP, TCP_INQ, left === 0 && (t.shutdownMask & RCV_SHUTDOWN) !== 0 ? 1 : left)
+}
+
+// biome-ignore format: one line
+function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
   const peek = (flags & MSG_PEEK) !== 0
   const discard = (flags & MSG_TRUNC) !== 0
-  let seq = t.rcv.copiedSeq
+  let seq = peek ? add(t.rcv.copiedSeq, Math.max(t.settings.peekOff, 0)) : t.rcv.copiedSeq
   let copied = 0
   let packet: Packet | null = t.rcvHead
   while (packet !== null && copied < length) {
@@ -77,17 +82,20 @@ function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flag
         } else part = distance
       }
     }
-    if (!discard) packet.copyTo(bytes, offset + copied, skip, part)
+    if (!discard) toProgram(packet, skip, part, bytes, offset + copied, message)
+    if (message !== null) message.time = packet.time
     copied += part
     seq = add(seq, part)
     if (!peek) t.rcv.copiedSeq = seq
     if (part === available) packet = peek ? packet.next : shift(t)
   }
-  if (copied > 0 && !peek) {
+  if (t.settings.peekOff >= 0) t.movePeek(peek ? copied : -copied)
+  if (copied > 0) {
     if (t.urgData !== 0 && after(t.rcv.copiedSeq, t.urgSeq)) t.urgData = 0
     // The data came just now, as a rule: its time will do, and a read costs no look at the clock.
     t.tcp.now = t.stack.clock.recent()
-    adjustReceiveSpace(t, t.tcp.now)
+    if (!peek) adjustReceiveSpace(t, t.tcp.now)
+    // Peeking counts too.
     cleanUp(t, copied)
   }
   return copied
@@ -115,12 +123,15 @@ function readUrgent(
   if (t.isFlag(SF_OOBINLINE) || t.urgData === 0 || t.urgData === URG_READ) return -EINVAL
   if (t.state === TCP_CLOSE) return -ENOTCONN
   if ((t.urgData & URG_VALID) !== 0) {
-    if ((flags & MSG_PEEK) === 0) {
-      const value = t.urgData & 0xff
-      t.urgData = URG_READ
-      if (message !== null) message.flags |= MSG_OOB
-      if (length > 0) bytes[offset] = value
-    } else if (length > 0) bytes[offset] = t.urgData & 0xff
+    const value = t.urgData & 0xff
+    if ((flags & MSG_PEEK) === 0) t.urgData = URG_READ
+    if (message !== null) message.flags |= MSG_OOB
+    // As the kernel: cut off is what there was no room for.
+    if (length === 0 && message !== null) message.flags |= MSG_TRUNC
+    if (length > 0 && (flags & MSG_TRUNC) === 0) {
+      if (message !== null && message.iov !== null) message.iov.scatter(offset, Uint8Array.of(value), 0, 1)
+      else bytes[offset] = value
+    }
     return length > 0 ? 1 : 0
   }
   return -EAGAIN
@@ -133,15 +144,24 @@ export function queuedBytes(t: Tcb): number {
   return t.closedRead && all > 0 ? all - 1 : all
 }
 
+/** SIOCINQ: bytes that can be read before the urgent one, if one is announced that is not read inline (tcp_inq). */
+export function bytesBeforeMark(t: Tcb): number {
+  const { copiedSeq, nxt } = t.rcv
+  const isAhead = t.urgData !== 0 && !t.isFlag(SF_OOBINLINE) && !before(t.urgSeq, copiedSeq) && before(t.urgSeq, nxt)
+  return isAhead ? diff(t.urgSeq, copiedSeq) : queuedBytes(t)
+}
+
 /** After a read: a window update or a held-back acknowledgement may be due (tcp_cleanup_rbuf). */
-function cleanUp(t: Tcb, copied: number): void {
+export function cleanUp(t: Tcb, copied: number): void {
   let due = false
+  // A FIN that has not been read takes up memory as well.
+  const isEmpty = t.rmemAlloc === 0 && (!t.closedRead || t.rcv.copiedSeq === t.rcv.nxt)
   if ((t.ackPending & ACK_SCHED) !== 0) {
     if (
       diff(t.rcv.nxt, t.rcv.wup) > t.rcv.mss ||
       (copied > 0 &&
         ((t.ackPending & ACK_PUSHED2) !== 0 || ((t.ackPending & ACK_PUSHED) !== 0 && !inPingpong(t))) &&
-        t.rmemAlloc === 0)
+        isEmpty)
     ) {
       due = true
     }

@@ -3,7 +3,7 @@ import { copy, type Packet } from '../buf/packet.ts'
 import { extendDsack, setDsack } from './dsack.ts'
 import { after, before, diff } from './seq.ts'
 import { statsOf } from './stats.ts'
-import { OPT_SACK, type Tcb } from './tcb.ts'
+import { disorderOf, OPT_SACK, type Tcb } from './tcb.ts'
 import { truesize } from './window.ts'
 
 /** Payload up to this size is copied behind its predecessor's when there is room (tcp_try_coalesce for small ones). */
@@ -51,8 +51,9 @@ export function queueInOrder(t: Tcb, packet: Packet): void {
 
 /** Records [left, right) as the newest block to report, merged with those it touches (tcp_sack_new_ofo_skb). */
 function noteSack(t: Tcb, left: number, right: number): void {
-  t.sackBlocks ??= new Int32Array(8)
-  const blocks = t.sackBlocks
+  const d = disorderOf(t)
+  d.sackBlocks ??= new Int32Array(8)
+  const blocks = d.sackBlocks
   let count = 0
   for (let i = 0; i < t.sackCount; i++) {
     const l = blocks[2 * i] as number
@@ -78,7 +79,7 @@ function noteSack(t: Tcb, left: number, right: number): void {
 
 /** Forgets blocks that RCV.NXT has passed (tcp_sack_remove). */
 function pruneSack(t: Tcb): void {
-  const blocks = t.sackBlocks
+  const blocks = t.disorder === null ? null : t.disorder.sackBlocks
   if (blocks === null) return
   if (t.oooHead === null) {
     t.sackCount = 0
@@ -107,8 +108,7 @@ export function queueOutOfOrder(t: Tcb, packet: Packet): void {
   statsOf(t).outOfOrder++
   let previous: Packet | null = null
   let at = t.oooHead
-  const last = t.oooLast
-  const tail = t.oooTail
+  const { oooLast: last, oooTail: tail } = disorderOf(t)
   if (tail !== null && !before(packet.seq, tail.seq)) {
     previous = tail
     at = null
@@ -147,13 +147,14 @@ export function queueOutOfOrder(t: Tcb, packet: Packet): void {
 }
 
 function insertOoo(t: Tcb, previous: Packet | null, packet: Packet): void {
+  const d = disorderOf(t)
   if (
     previous !== null &&
     previous.endSeq === packet.seq &&
     (previous.flags & 1) === 0 &&
     mergeOoo(t, previous, packet)
   ) {
-    t.oooLast = previous
+    d.oooLast = previous
     return
   }
   charge(t, packet)
@@ -164,8 +165,8 @@ function insertOoo(t: Tcb, previous: Packet | null, packet: Packet): void {
     packet.next = previous.next
     previous.next = packet
   }
-  if (packet.next === null) t.oooTail = packet
-  t.oooLast = packet
+  if (packet.next === null) d.oooTail = packet
+  d.oooLast = packet
 }
 
 function mergeOoo(t: Tcb, previous: Packet, packet: Packet): boolean {
@@ -177,7 +178,7 @@ function mergeOoo(t: Tcb, previous: Packet, packet: Packet): boolean {
 
 /** Cuts away or drops what follows the last inserted one and is covered by it. */
 function dropCovered(t: Tcb): void {
-  const packet = t.oooLast
+  const packet = disorderOf(t).oooLast
   if (packet === null) return
   for (
     let following = packet.next;
@@ -201,17 +202,19 @@ function removeOoo(t: Tcb, packet: Packet): void {
   for (let at = t.oooHead; at !== null && at !== packet; at = at.next) previous = at
   if (previous === null) t.oooHead = packet.next
   else previous.next = packet.next
-  if (t.oooTail === packet) t.oooTail = previous
-  if (t.oooLast === packet) t.oooLast = previous
+  const d = disorderOf(t)
+  if (d.oooTail === packet) d.oooTail = previous
+  if (d.oooLast === packet) d.oooLast = previous
   dropQueued(t, packet)
 }
 
 /** Makes room by dropping the highest out-of-order data (tcp_prune_ofo_queue); false if the newcomer would be it. */
 export function pruneOutOfOrder(t: Tcb, packet: Packet): boolean {
   const goal = t.rcvbuf - truesize(packet)
+  const d = disorderOf(t)
   let pruned = false
-  while (t.rmemAlloc > goal && t.oooTail !== null && after(t.oooTail.seq, packet.seq)) {
-    removeOoo(t, t.oooTail)
+  while (t.rmemAlloc > goal && d.oooTail !== null && after(d.oooTail.seq, packet.seq)) {
+    removeOoo(t, d.oooTail)
     pruned = true
   }
   if (pruned) {
@@ -234,8 +237,9 @@ export function deliverOutOfOrder(t: Tcb): boolean {
   let fin = false
   for (let packet = t.oooHead; packet !== null && !after(packet.seq, t.rcv.nxt); packet = t.oooHead) {
     t.oooHead = packet.next
-    if (t.oooHead === null) t.oooTail = null
-    if (t.oooLast === packet) t.oooLast = null
+    const d = disorderOf(t)
+    if (t.oooHead === null) d.oooTail = null
+    if (d.oooLast === packet) d.oooLast = null
     t.rmemAlloc -= packet.mark
     const isFin = (packet.flags & 1) !== 0
     if (before(packet.seq, t.rcv.nxt))
@@ -255,19 +259,21 @@ export function deliverOutOfOrder(t: Tcb): boolean {
       break
     }
   }
-  if (fin) releaseOoo(t)
   pruneSack(t)
   return fin
 }
 
-function releaseOoo(t: Tcb): void {
+/** Drops what came out of order (tcp_fin: nothing can come after a FIN). */
+export function releaseOoo(t: Tcb): void {
   for (let p = t.oooHead; p !== null; ) {
     const next = p.next
     dropQueued(t, p)
     p = next
   }
-  t.oooHead = t.oooTail = t.oooLast = null
+  t.oooHead = null
+  if (t.disorder !== null) t.disorder.oooTail = t.disorder.oooLast = null
   t.sackCount = 0
+  t.hasDsack = false
 }
 
 /** After in-order data came, blocks below RCV.NXT are history. */

@@ -3,7 +3,7 @@ import type { Packet } from '../buf/packet.ts'
 import {
   RCV_SHUTDOWN,
   SF_DEAD,
-  SHUTDOWN_MASK,
+  SF_OOBINLINE,
   TCP_CLOSE_WAIT,
   TCP_CLOSING,
   TCP_ESTABLISHED,
@@ -12,8 +12,8 @@ import {
   TCP_SYN_RECV,
   TCP_TIME_WAIT,
 } from '../sock/sock.ts'
-import { POLLIN, POLLPRI, POLLRDBAND, POLLRDHUP, POLLRDNORM } from '../sock/wait-queue.ts'
-import { ACK, FIN } from '../wire/tcp.ts'
+import { POLLIN, POLLPRI, POLLRDBAND, POLLRDNORM } from '../sock/wait-queue.ts'
+import { ACK, FIN, URG } from '../wire/tcp.ts'
 import { dataReceived, measureReceiveMss } from './delack.ts'
 import { setDsack } from './dsack.ts'
 import { setState, WAKE_ALL } from './lifecycle.ts'
@@ -23,6 +23,7 @@ import {
   pruneOutOfOrder,
   queueInOrder,
   queueOutOfOrder,
+  releaseOoo,
   sackAdvanced,
   trimFrontTo,
 } from './receive-queue.ts'
@@ -31,7 +32,7 @@ import { add, after, before, diff } from './seq.ts'
 import { ACK_NOMEM, ACK_NOW, ACK_SCHED, OPT_SACK, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { enterTimeWait } from './timewait.ts'
 import { sendAck } from './transmit.ts'
-import { clampWindow, growForGap, growWindow, receiveWindow, truesize } from './window.ts'
+import { clampWindow, growForGap, growWindow, isReadable, receiveWindow, truesize } from './window.ts'
 
 /** Bits of `Tcb.urgData`: a byte is announced, and it is here. */
 export const URG_NOTYET = 0x200
@@ -62,7 +63,7 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
       refuse(t, packet)
       return
     }
-    queueAndAck(t, g, packet)
+    queueAndAck(t, g, packet, truesize(packet))
     return
   }
   if (!after(g.endSeq, rcv.nxt)) {
@@ -84,26 +85,25 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
       refuse(t, packet)
       return
     }
+    const memory = truesize(packet)
     trimFrontTo(packet, rcv.nxt)
-    queueAndAck(t, g, packet)
+    queueAndAck(t, g, packet, memory)
     return
   }
   const length = packet.length
   const memory = truesize(packet)
-  if (length > 0) measureReceiveMss(t, g.gsoSegments > 1 ? Math.ceil(length / g.gsoSegments) : length, length, memory)
+  if (length > 0) measureReceiveMss(t, g, length, memory)
   t.ackPending |= ACK_SCHED
   // Without SACK the window must not move, so that duplicate ACKs are seen as such (tcp_data_queue_ofo).
   if ((t.opt & OPT_SACK) !== 0) growWindow(t, length, memory)
   const end = packet.endSeq
   queueOutOfOrder(t, packet)
   growForGap(t, end)
-  t.ackPending |= ACK_NOW
 }
 
-/** In order: into the queue, with what was waiting for it; wakes the reader. */
-function queueAndAck(t: Tcb, g: Segment, packet: Packet): void {
+/** In order: into the queue, with what was waiting for it; wakes the reader. `memory`: what it came in. */
+function queueAndAck(t: Tcb, g: Segment, packet: Packet, memory: number): void {
   const length = packet.length
-  const memory = truesize(packet)
   if (t.rmemAlloc + length > t.rcvbuf && !makeRoom(t, packet, length)) {
     // Out of memory: the window is closed at once; a packet for an empty queue is taken nevertheless (tcp_data_queue).
     t.ackPending |= ACK_SCHED | ACK_NOW | ACK_NOMEM
@@ -117,8 +117,7 @@ function queueAndAck(t: Tcb, g: Segment, packet: Packet): void {
   const hadFin = (packet.flags & FIN) !== 0
   if (length > 0) {
     queueInOrder(t, packet)
-    const segmentLength = g.gsoSegments > 1 ? Math.ceil(length / g.gsoSegments) : length
-    dataReceived(t, segmentLength, length, memory)
+    dataReceived(t, g, memory)
   } else {
     t.rcv.nxt = packet.endSeq
     packet.release()
@@ -130,7 +129,10 @@ function queueAndAck(t: Tcb, g: Segment, packet: Packet): void {
     if (t.oooHead === null) t.ackPending |= ACK_NOW
   }
   sackAdvanced(t)
-  if (length > 0 && !t.isFlag(SF_DEAD)) t.wake(POLLIN | POLLRDNORM | POLLRDBAND)
+  // Readers hear of it when there is as much as they asked for (tcp_data_ready).
+  if (length > 0 && !t.isFlag(SF_DEAD) && (t.closedRead || isReadable(t, t.rcvLowat))) {
+    t.wake(POLLIN | POLLRDNORM | POLLRDBAND)
+  }
 }
 
 /** Over the limit: the buffer grows if it may, and small segments count by their bytes only (tcp_prune_queue). */
@@ -170,21 +172,30 @@ export function acceptFin(t: Tcb): void {
       enterTimeWait(t, TCP_TIME_WAIT, 0)
       return
     default:
+      releaseOoo(t)
       return
   }
-  if (!t.isFlag(SF_DEAD)) {
-    t.wake(t.shutdownMask === SHUTDOWN_MASK ? WAKE_ALL : POLLIN | POLLRDNORM | POLLRDHUP)
-  }
+  releaseOoo(t)
+  if (!t.isFlag(SF_DEAD)) t.wake(WAKE_ALL)
 }
 
-/** Sixth, the URG bit (RFC 9293 §3.10.7.4, RFC 6093 as Linux reads it: one byte, before the pointer; tcp_urg). */
-export function checkUrgent(t: Tcb, g: Segment, packet: Packet): void {
+/** Sixth, the URG bit (RFC 9293 §3.10.7.4, RFC 6093 as Linux reads it), also of text that nobody will read (tcp_urg). */
+export function urgent(t: Tcb, g: Segment, packet: Packet): void {
+  if ((g.flags & URG) !== 0) checkUrgent(t, g, packet)
+  else if (t.urgData === URG_NOTYET) takeUrgentByte(t, g, packet)
+}
+
+/** A pointer at one byte, the one before it. */
+function checkUrgent(t: Tcb, g: Segment, packet: Packet): void {
   if ((g.flags & ACK) === 0) return
   let pointer = g.urgent
   if (pointer > 0 && t.stack.sysctl.tcp_stdurg === 0) pointer--
   const seq = add(g.seq, pointer)
   if (after(t.rcv.copiedSeq, seq) || before(seq, t.rcv.nxt)) return
   if (t.urgData !== 0 && !after(seq, t.urgSeq)) return
+  // An urgent byte that comes next to be read, and was not, is passed over; its packet goes when it is met.
+  const isPassed = t.urgData !== 0 && t.urgSeq === t.rcv.copiedSeq && t.rcv.copiedSeq !== t.rcv.nxt
+  if (isPassed && !t.isFlag(SF_OOBINLINE)) t.rcv.copiedSeq = add(t.rcv.copiedSeq, 1)
   t.urgData = URG_NOTYET
   t.urgSeq = seq
   t.opt |= OPT_URG_SEEN
@@ -193,11 +204,11 @@ export function checkUrgent(t: Tcb, g: Segment, packet: Packet): void {
 }
 
 /** The announced byte is in this segment. */
-export function takeUrgentByte(t: Tcb, g: Segment, packet: Packet): void {
+function takeUrgentByte(t: Tcb, g: Segment, packet: Packet): void {
   if (t.urgData !== URG_NOTYET) return
   const offset = (t.urgSeq - g.seq) | 0
   if (offset < 0 || offset >= g.length) return
   packet.copyTo(t.tcp.scratch, 0, offset, 1)
   t.urgData = URG_VALID | (t.tcp.scratch[0] as number)
-  if (!t.isFlag(SF_DEAD)) t.wake(POLLPRI)
+  if (!t.isFlag(SF_DEAD)) t.wake(POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND)
 }

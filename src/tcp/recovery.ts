@@ -7,6 +7,7 @@ import * as F from './ack-flags.ts'
 import { currentSsthresh } from './cwnd.ts'
 import { enterCwr, initReduction, setCaState } from './cwr.ts'
 import { currentMss } from './mss.ts'
+import { mtuProbeLost } from './mtu-probe.ts'
 import { nagleMode, writeXmit } from './output.ts'
 import {
   detectLoss,
@@ -376,13 +377,18 @@ function startRecovery(t: Tcb, r: RecoveryVars, dupacks: number, result: AlertRe
     tryToOpen(t, r, flags)
     return false
   }
+  if (t.mtuProbe !== null && mtuProbeLost(t, t.mtuProbe)) {
+    retransmitUncongested(t)
+    return false
+  }
   enterRecovery(t, ece)
   return true
 }
 
 /** Sends what was marked lost, as the window allows. */
 export function retransmitLost(t: Tcb): void {
-  retransmitQueue(t, Math.max(t.stack.sysctl.tcp_min_tso_segs, Math.floor(65000 / Math.max(t.snd.mss, 1))))
+  const most = Math.floor(65000 / Math.max(t.snd.mss, 1))
+  retransmitQueue(t, t.md5Key === null ? Math.max(t.stack.sysctl.tcp_min_tso_segs, most) : 1)
 }
 
 /** Lost, but not by congestion: no reduction, though Loss state until all is there (tcp_non_congestion_loss_retransmit). */
@@ -412,16 +418,17 @@ export function transmitRecovery(t: Tcb, rexmit: number): void {
 }
 
 /** The window's reaction to an acknowledgement (tcp_cong_control). */
-export function controlCongestion(t: Tcb, ack: number, delivered: number, newlyLost: number, flags: number): void {
+export function controlCongestion(t: Tcb, ack: number, flags: number): void {
+  const { rate } = t.tcp
   if (t.ca.control !== undefined) {
-    t.ca.control(t, ack, delivered)
+    t.ca.control(t, rate)
     return
   }
-  if (isReducing(t)) reduceCwnd(t, delivered, newlyLost, (flags & F.SND_UNA_ADVANCED) !== 0)
+  if (isReducing(t)) reduceCwnd(t, rate.acked, rate.losses, (flags & F.SND_UNA_ADVANCED) !== 0)
   else {
     const mayRaise = t.reordering > t.stack.sysctl.tcp_reordering ? flags & F.FORWARD_PROGRESS : flags & F.DATA_ACKED
     if (mayRaise !== 0) {
-      t.ca.avoid(t, ack, delivered)
+      t.ca.avoid(t, ack, rate.acked)
       t.snd.cwndStamp = t.tcp.nowMs()
     }
   }

@@ -1,6 +1,7 @@
 /** Sending segments again (Linux __tcp_retransmit_skb, tcp_xmit_retransmit_queue). */
-import { CWR, ECE, FIN, SYN } from '../wire/tcp.ts'
+import { ACE, FIN, SYN } from '../wire/tcp.ts'
 import { currentMss } from './mss.ts'
+import { mustPace } from './pacing.ts'
 import { recoveryOf } from './rack.ts'
 import { add, before, diff } from './seq.ts'
 import { CA_CWR, CA_RECOVERY, type Tcb } from './tcb.ts'
@@ -55,6 +56,8 @@ export function retransmitSegment(t: Tcb, segment: TxSegment, most = 1): boolean
 
 /** Sends up to `most` pieces again without counting them (__tcp_retransmit_skb): all that a tail loss probe does. */
 export function resend(t: Tcb, segment: TxSegment, most: number): boolean {
+  // A probe of the MTU that is out says nothing any more.
+  if (t.mtuProbe !== null) t.mtuProbe.size = 0
   if (before(segment.seq, t.snd.una) && segment.bytes > 0) {
     if (!before(t.snd.una, segment.endSeq)) return false
     const gone = trimAcked(t, segment, t.snd.mss)
@@ -81,7 +84,7 @@ export function resend(t: Tcb, segment: TxSegment, most: number): boolean {
   }
   if (segment.txTime > 0) segment.sacked |= EVER_RETRANS
   // RFC 3168 §6.1.1.1: a SYN that got lost asks for ECN no more (tcp_ecn_clear_syn).
-  if ((segment.flags & SYN) !== 0 && t.stack.sysctl.tcp_ecn_fallback !== 0) segment.flags &= ~(ECE | CWR)
+  if ((segment.flags & SYN) !== 0 && t.stack.sysctl.tcp_ecn_fallback !== 0) segment.flags &= ~ACE
   const sent = transmit(t, segment, mss)
   if (sent) sentNow(t, segment)
   const counters = t.stack.counters
@@ -119,6 +122,7 @@ export function retransmitQueue(t: Tcb, burst: number): void {
   let rearm = false
   let hole = false
   for (let s = r.retransmitHint ?? head; s !== null && s !== t.sendHead; ) {
+    if (mustPace(t)) break
     if (!hole) r.retransmitHint = s
     const quota = t.snd.cwnd - inFlight(t)
     if (quota <= 0 || t.retransOut >= t.lostOut) break

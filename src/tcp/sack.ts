@@ -2,6 +2,7 @@
 import { type ParsedOptions, sackLeft, sackRight } from '../wire/tcp-options.ts'
 import * as F from './ack-flags.ts'
 import { rackAdvance, recoveryOf } from './rack.ts'
+import { rateDelivered } from './rate.ts'
 import { noteReordering } from './recovery.ts'
 import { after, before } from './seq.ts'
 import type { RecoveryVars, Tcb } from './tcb.ts'
@@ -15,6 +16,8 @@ export class SackState {
   firstTime = 0
   lastTime = 0
   flags = 0
+  /** Payload bytes that it is the first to tell of. */
+  bytes = 0
   /** The blocks of the ACK in hand, left and right edges, in order of sequence. */
   readonly blocks: Int32Array = new Int32Array(8)
 }
@@ -90,6 +93,8 @@ function tagOne(t: Tcb, r: RecoveryVars, s: TxSegment, dsack: boolean, state: Sa
     state.flags |= F.DATA_SACKED
     t.sackedOut += s.pcount
     t.delivered += s.pcount
+    state.bytes += s.bytes
+    rateDelivered(t, s)
     if (s.timed) leaveTimed(t, s)
     if (r.highestSack === null || !before(s.seq, r.highestSack.seq)) r.highestSack = s
   }
@@ -141,7 +146,7 @@ function walk(t: Tcb, r: RecoveryVars, left: number, right: number, dsack: boole
 /** Takes in the SACK option of the ACK in hand; results in `state`. */
 export function tagQueue(t: Tcb, b: Uint8Array, options: ParsedOptions, priorUna: number, state: SackState): void {
   const r = recoveryOf(t)
-  state.flags = 0
+  state.flags = state.bytes = 0
   state.firstTime = state.lastTime = 0
   state.reord = t.snd.nxt
   if (t.sackedOut === 0) r.highestSack = null

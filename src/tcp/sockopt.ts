@@ -1,38 +1,54 @@
 /** Options of level IPPROTO_TCP (tcp(7), tcp_setsockopt): one table, a row an option. IP's are the socket layer's. */
 
-import { SO_KEEPALIVE, SOL_SOCKET } from '../sock/constants.ts'
+import {
+  SO_KEEPALIVE,
+  SO_MAX_PACING_RATE,
+  SO_RCVLOWAT,
+  SOL_SOCKET,
+  SOL_TCP,
+  TCP_CONGESTION,
+  TCP_CORK,
+  TCP_DEFER_ACCEPT,
+  TCP_FASTOPEN,
+  TCP_FASTOPEN_CONNECT,
+  TCP_FASTOPEN_KEY,
+  TCP_FASTOPEN_NO_COOKIE,
+  TCP_INQ,
+  TCP_KEEPCNT,
+  TCP_KEEPIDLE,
+  TCP_KEEPINTVL,
+  TCP_LINGER2,
+  TCP_MAXSEG,
+  TCP_MD5SIG,
+  TCP_MD5SIG_EXT,
+  TCP_NODELAY,
+  TCP_NOTSENT_LOWAT,
+  TCP_QUICKACK,
+  TCP_SAVE_SYN,
+  TCP_SAVED_SYN,
+  TCP_SYNCNT,
+  TCP_THIN_DUPACK,
+  TCP_TIMESTAMP,
+  TCP_ULP,
+  TCP_USER_TIMEOUT,
+  TCP_WINDOW_CLAMP,
+} from '../sock/constants.ts'
+import { intOf, nameOf } from '../sock/option-value.ts'
 import type { OptionResult, OptionValue } from '../sock/sock.ts'
-import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN } from '../sock/sock.ts'
-import { EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP } from '../sys/errno.ts'
+import { SF_RCVBUF_LOCK, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN } from '../sock/sock.ts'
+import { POLLIN, POLLRDBAND, POLLRDNORM } from '../sock/wait-queue.ts'
+import { EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../sys/errno.ts'
 import { findController } from './congestion.ts'
-import { delayAck } from './delack.ts'
 import { fastOpenOf, KEY_LENGTH, keyOf, TFO_CLIENT_ENABLE } from './fastopen.ts'
+import { changeKeys } from './md5.ts'
 import { currentMss } from './mss.ts'
 import { NAGLE_PUSH, nagleMode, pushPending } from './output.ts'
+import { NO_RATE, pacingOf } from './pacing.ts'
 import { inPingpong } from './quick-ack.ts'
-import { ACK_SCHED, OPT_CORK, OPT_INQ, OPT_NODELAY, type Tcb } from './tcb.ts'
-import { sendAck } from './transmit.ts'
-
-export const SOL_TCP = 6
-export const TCP_NODELAY = 1
-export const TCP_MAXSEG = 2
-export const TCP_CORK = 3
-export const TCP_KEEPIDLE = 4
-export const TCP_KEEPINTVL = 5
-export const TCP_KEEPCNT = 6
-export const TCP_SYNCNT = 7
-export const TCP_LINGER2 = 8
-export const TCP_DEFER_ACCEPT = 9
-export const TCP_WINDOW_CLAMP = 10
-export const TCP_QUICKACK = 12
-export const TCP_CONGESTION = 13
-export const TCP_USER_TIMEOUT = 18
-export const TCP_NOTSENT_LOWAT = 25
-export const TCP_INQ = 36
-export const TCP_FASTOPEN = 23
-export const TCP_FASTOPEN_CONNECT = 30
-export const TCP_FASTOPEN_KEY = 33
-export const TCP_FASTOPEN_NO_COOKIE = 34
+import { cleanUp } from './read.ts'
+import { statusOption } from './status-options.ts'
+import { ACK_PUSHED, ACK_SCHED, OPT_CORK, OPT_INQ, OPT_NODELAY, type Tcb } from './tcb.ts'
+import { isReadable, spaceFromWindow } from './window.ts'
 
 /** MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT, MAX_TCP_SYNCNT. */
 const MAX_KEEP_SECONDS = 32767
@@ -54,6 +70,32 @@ function bounded(low: number, high: number, get: (t: Tcb) => number, put: (t: Tc
       return 0
     },
   }
+}
+
+/** Longest life of FIN-WAIT-2 that TCP_LINGER2 may ask for, in seconds; room of TCP_CONGESTION. */
+const TCP_FIN_TIMEOUT_MAX = 120
+const TCP_CA_NAME_MAX = 16
+/** First and longest retransmission timeout in seconds, and most retransmissions TCP_DEFER_ACCEPT counts in one byte. */
+const TIMEOUT_INIT = 1
+const RTO_MAX = 120
+const MAX_DEFER = 255
+
+/** TCP_DEFER_ACCEPT is counted in SYN-ACKs: the seconds so many take that `seconds` pass (secs_to_retrans, retrans_to_secs). */
+function deferSeconds(seconds: number): number {
+  let period = 0
+  for (let n = 0, timeout = TIMEOUT_INIT; period < seconds && n < MAX_DEFER; n++) {
+    period += timeout
+    timeout = Math.min(timeout * 2, RTO_MAX)
+  }
+  return period
+}
+
+/** So much must fit before it is read (tcp_set_rcvlowat), unless the program fixed the buffer's size. */
+function makeRoom(t: Tcb, bytes: number): void {
+  const space = spaceFromWindow(t, bytes)
+  if (t.isFlag(SF_RCVBUF_LOCK) || space <= t.rcvbuf) return
+  t.rcvbuf = space
+  if (t.rcv.windowClamp !== 0) t.rcv.windowClamp = bytes
 }
 
 const flush = (t: Tcb): void => {
@@ -100,14 +142,14 @@ function row(name: number): Row | undefined {
       return {
         get: (t) => (inPingpong(t) ? 0 : 1),
         set(t, value): number {
-          if ((value & 1) === 0) {
-            t.pingpong = 1
-            return 0
+          t.pingpong = value === 0 ? 1 : 0
+          const isOpen = t.state === TCP_ESTABLISHED || t.state === TCP_CLOSE_WAIT
+          if (value !== 0 && isOpen && (t.ackPending & ACK_SCHED) !== 0) {
+            t.ackPending |= ACK_PUSHED
+            cleanUp(t, 1)
+            // An even number: this once.
+            if ((value & 1) === 0) t.pingpong = 1
           }
-          t.pingpong = 0
-          if ((t.state === TCP_ESTABLISHED || t.state === TCP_CLOSE_WAIT) && (t.ackPending & ACK_SCHED) !== 0)
-            sendAck(t)
-          if ((value & 1) === 0 && t.ackPending !== 0) delayAck(t)
           return 0
         },
       }
@@ -146,6 +188,15 @@ function simpleRow(name: number): Row | undefined {
           t.tuning = t.tuning.with('keepCount', v)
         },
       )
+    case TCP_SAVE_SYN:
+      return bounded(
+        0,
+        2,
+        (t) => t.tuning.saveSyn,
+        (t, v) => {
+          t.tuning = t.tuning.with('saveSyn', v)
+        },
+      )
     case TCP_SYNCNT:
       return bounded(
         1,
@@ -168,7 +219,7 @@ function tuningRow(name: number): Row | undefined {
         0x7fffffff,
         (t) => (t.tuning.linger2 < 0 ? t.tuning.linger2 : t.tuning.linger2 || t.stack.sysctl.tcp_fin_timeout),
         (t, v) => {
-          t.tuning = t.tuning.with('linger2', v < 0 ? -1 : v > 120 ? 0 : v)
+          t.tuning = t.tuning.with('linger2', v < 0 ? -1 : Math.min(v, TCP_FIN_TIMEOUT_MAX))
         },
       )
     case TCP_DEFER_ACCEPT:
@@ -177,19 +228,20 @@ function tuningRow(name: number): Row | undefined {
         0x7fffffff,
         (t) => t.tuning.deferAccept,
         (t, v) => {
-          t.tuning = t.tuning.with('deferAccept', Math.max(0, v))
+          t.tuning = t.tuning.with('deferAccept', deferSeconds(v))
         },
       )
     case TCP_WINDOW_CLAMP:
-      return bounded(
-        0,
-        0x7fffffff,
-        (t) => t.rcv.windowClamp,
-        (t, v) => {
-          t.rcv.windowClamp = v === 0 ? 0 : Math.max(v, 1152)
+      return {
+        get: (t) => t.rcv.windowClamp,
+        set(t, value): number {
+          // To take it back is for sockets that are not connected yet.
+          if (value === 0 && t.state !== TCP_CLOSE) return -EINVAL
+          t.rcv.windowClamp = value === 0 ? 0 : Math.max(value, 1152)
           t.rcv.ssthresh = Math.min(t.rcv.wnd, t.rcv.windowClamp)
+          return 0
         },
-      )
+      }
     case TCP_USER_TIMEOUT:
       return bounded(
         0,
@@ -201,11 +253,11 @@ function tuningRow(name: number): Row | undefined {
       )
     case TCP_NOTSENT_LOWAT:
       return bounded(
-        0,
-        0xffffffff,
+        -0x80000000,
+        0x7fffffff,
         (t) => t.tuning.notsentLowat,
         (t, v) => {
-          t.tuning = t.tuning.with('notsentLowat', v)
+          t.tuning = t.tuning.with('notsentLowat', v >>> 0)
         },
       )
     default:
@@ -246,6 +298,14 @@ function fastOpenRow(name: number): Row | undefined {
           return 0
         },
       }
+    // Taken, and without effect since Linux 4.11.
+    case TCP_THIN_DUPACK:
+      return bounded(
+        0,
+        1,
+        () => 0,
+        () => {},
+      )
     case TCP_FASTOPEN_NO_COOKIE:
       return {
         get: (t) => (t.fastOpen?.noCookie === true ? 1 : 0),
@@ -267,15 +327,38 @@ export class TcpOptions {
       t.tcp.keepaliveChanged(t)
       return 0
     }
+    if (level === SOL_SOCKET && name === SO_RCVLOWAT) {
+      // There may be enough now (tcp_set_rcvlowat, tcp_data_ready).
+      if (t.closedRead || isReadable(t, t.rcvLowat)) t.wake(POLLIN | POLLRDNORM | POLLRDBAND)
+      makeRoom(t, value as number)
+      return 0
+    }
+    if (level === SOL_SOCKET && name === SO_MAX_PACING_RATE) {
+      pacingOf(t).maxRate = Math.min(value as number, NO_RATE)
+      return 0
+    }
     if (level !== SOL_TCP) return -ENOPROTOOPT
     t.tcp.now = t.stack.clock.now()
+    const isEmpty = value instanceof Uint8Array && value.length === 0
+    // There are no protocols above TCP to be named (tls, smc, …).
+    if (name === TCP_ULP) return isEmpty ? -EINVAL : -ENOENT
+    if (name === TCP_TIMESTAMP) return Number.isNaN(intOf(value)) ? -EINVAL : -EPERM
     if (name === TCP_CONGESTION) {
-      if (typeof value !== 'string') return -EINVAL
-      const found = findController(value)
+      const wanted = nameOf(value, TCP_CA_NAME_MAX - 1)
+      if (wanted === undefined || isEmpty) return -EINVAL
+      const found = findController(wanted)
       if (found === undefined) return -ENOENT
       t.ca = found
       t.caData = null
-      t.ca.init?.(t)
+      // What is not connected begins with it when it is (tcp_reinit_congestion_control).
+      if (!isIdle(t)) t.ca.init?.(t)
+      return 0
+    }
+    if (name === TCP_MD5SIG || name === TCP_MD5SIG_EXT) {
+      if (!(value instanceof Uint8Array)) return -EINVAL
+      const keys = changeKeys(t.tuning.md5, value, name === TCP_MD5SIG_EXT)
+      if (typeof keys === 'number') return keys
+      t.tuning = t.tuning.with('md5', keys)
       return 0
     }
     if (name === TCP_FASTOPEN_KEY) {
@@ -284,10 +367,10 @@ export class TcpOptions {
       fastOpenOf(t).key = value.slice()
       return 0
     }
-    const found = row(name)
-    if (found === undefined) return -ENOPROTOOPT
-    if (typeof value !== 'number') return -EINVAL
-    return found.set(t, value)
+    // do_tcp_setsockopt reads an int before it looks which option it is for.
+    const n = intOf(value)
+    if (Number.isNaN(n)) return -EINVAL
+    return row(name)?.set(t, n) ?? -ENOPROTOOPT
   }
 
   get(t: Tcb, level: number, name: number, result: OptionResult): number {
@@ -297,12 +380,15 @@ export class TcpOptions {
       return 0
     }
     if (name === TCP_FASTOPEN_KEY) {
-      result.value = keyOf(t)
+      const key = keyOf(t)
+      // None was given to the socket or the host.
+      result.value = key.every((b) => b === 0) ? new Uint8Array(0) : key
       return 0
     }
-    const found = row(name)
-    if (found === undefined) return -ENOPROTOOPT
-    result.value = found.get(t)
+    if (name === TCP_SAVED_SYN && (t.tuning.savedSyn?.length ?? 0) > result.room) return -EINVAL
+    const answer = row(name)?.get(t) ?? statusOption(t, name)
+    if (answer === undefined) return -ENOPROTOOPT
+    result.value = answer
     return 0
   }
 }

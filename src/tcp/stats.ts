@@ -4,6 +4,7 @@
  */
 
 import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from '../sock/sock.ts'
+import type { LimitTimes } from './limiter.ts'
 import type { Tcb } from './tcb.ts'
 import { OPT_NOSPACE } from './tcb.ts'
 
@@ -31,6 +32,16 @@ export class TcbStats {
   dsackDuplicates = 0
   outOfOrder = 0
   deliveredCe = 0
+  /** Delivery rate (rate.ts): when the newest delivered segment was sent; the last delivery; the count that ends idling. */
+  firstTxTime = 0
+  deliveredTime = 0
+  appLimited = 0
+  /** The best recent sample: segments over microseconds. */
+  rateDelivered = 0
+  rateInterval = 0
+  isRateAppLimited = false
+  /** What held it up, for connections that something did. */
+  limits: LimitTimes | null = null
 }
 
 /** The counts, made when a connection first carries something. */

@@ -2,9 +2,9 @@
  * SYN cookies (RFC 4987 §3.6; Linux syncookies.c): a SYN-ACK whose sequence number says enough of the SYN that nothing
  * need be kept; what the options said rides in the low bits of its timestamp.
  */
-import type { Request } from './listen.ts'
+import type { Request } from './request.ts'
 import type { Segment } from './segment.ts'
-import { OPT_ECN, OPT_SACK, OPT_WSCALE } from './tcb.ts'
+import { OPT_ACCECN, OPT_ECN, OPT_SACK, OPT_WSCALE } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 
 /** MSS values a cookie can say (msstab of syncookies.c). */
@@ -56,7 +56,7 @@ function cookieMss(tcp: Tcp, g: Segment): number {
 export function cookieTimestamp(r: Request, nowMs: number): number {
   let bits = (r.opt & OPT_WSCALE) !== 0 ? r.sndWscale & TS_WSCALE : TS_WSCALE
   if ((r.opt & OPT_SACK) !== 0) bits |= TS_SACK
-  if ((r.opt & OPT_ECN) !== 0) bits |= TS_ECN
+  if ((r.opt & (OPT_ECN | OPT_ACCECN)) !== 0) bits |= TS_ECN
   const stamp = ((nowMs >> TS_BITS) << TS_BITS) | bits
   return ((stamp - nowMs) | 0) > 0 ? (stamp - (1 << TS_BITS)) | 0 : stamp
 }

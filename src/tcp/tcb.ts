@@ -4,12 +4,19 @@
  * `user`, `input`, `ack`, `receive`, `output`, `timers`, `recovery`.
  */
 import type { Packet } from '../buf/packet.ts'
-import type { Dst } from '../ip/dst.ts'
+import { type Dst, IP_MAX_MTU } from '../ip/dst.ts'
 import type { SockAddr } from '../sock/address.ts'
+import { inetPeerName } from '../sock/inet.ts'
 import { type Message, type OptionResult, type OptionValue, Sock } from '../sock/sock.ts'
+import { ENOTCONN } from '../sys/errno.ts'
+import type { AccEcn } from './accecn.ts'
 import type { AcceptQueue } from './accept-queue.ts'
+import type { CompressedAcks } from './compressed-ack.ts'
 import type { CongestionControl } from './congestion.ts'
 import type { FastOpenState } from './fastopen.ts'
+import type { Md5Key, Md5Keys } from './md5.ts'
+import type { MtuProbe } from './mtu-probe.ts'
+import type { Pacing } from './pacing.ts'
 import type { Seq } from './seq.ts'
 import type { TcbStats } from './stats.ts'
 import type { Tcp } from './tcp.ts'
@@ -35,6 +42,8 @@ export const OPT_SACK = 2
 export const OPT_WSCALE = 4
 /** ECN negotiated (RFC 3168). */
 export const OPT_ECN = 8
+/** Accurate ECN negotiated (RFC 9768); together with OPT_ECN: asked for in our SYN. */
+export const OPT_ACCECN = 16
 export const OPT_NODELAY = 32
 export const OPT_CORK = 64
 /** TCP_QUICKACK off: acknowledgements may be delayed from the start (pingpong). */
@@ -151,6 +160,21 @@ export class RecoveryVars {
   retransmitHint: TxSegment | null = null
 }
 
+/** What a receiver keeps of data that came out of order; made when the first do. */
+export class Disorder {
+  /** The last in the queue, and the last that was put there. */
+  oooTail: Packet | null = null
+  oooLast: Packet | null = null
+  /** SACK blocks to report, newest first: pairs of left and right edge; D-SACK pending. */
+  sackBlocks: Int32Array | null = null
+  dsackLeft: Seq = 0
+  dsackRight: Seq = 0
+  /** Acknowledgements held back. */
+  compressed: CompressedAcks | null = null
+}
+
+export const disorderOf = (t: Tcb): Disorder => (t.disorder ??= new Disorder())
+
 /** Options that few programs set (tcp(7)); 0: the host's default. Never changed, only replaced. */
 export class Tuning {
   /** TCP_KEEPIDLE, TCP_KEEPINTVL in seconds, TCP_KEEPCNT. */
@@ -168,9 +192,15 @@ export class Tuning {
   /** TCP_DEFER_ACCEPT in seconds. */
   deferAccept = 0
 
+  /** TCP_SAVE_SYN; the headers that a child has of it until somebody asks. */
+  saveSyn = 0
+  savedSyn: Uint8Array | null = null
+  /** TCP_MD5SIG. */
+  md5: Md5Keys | null = null
+
   /** The same with one field changed. */
-  with(field: keyof Omit<Tuning, 'with'>, value: number): Tuning {
-    const changed = Object.assign(new Tuning(), this)
+  with<K extends keyof Omit<Tuning, 'with'>>(field: K, value: Tuning[K]): Tuning {
+    const changed: Tuning = Object.assign(new Tuning(), this)
     changed[field] = value
     return changed
   }
@@ -197,13 +227,9 @@ export class Tcb extends Sock {
   rcvHead: Packet | null = null
   rcvTail: Packet | null = null
   oooHead: Packet | null = null
-  oooTail: Packet | null = null
-  oooLast: Packet | null = null
-  /** SACK blocks to report, newest first: pairs of left and right edge; D-SACK pending. */
-  sackBlocks: Int32Array | null = null
+  /** SACK blocks to report; the rest of what data out of order need. */
   sackCount = 0
-  dsackLeft: Seq = 0
-  dsackRight: Seq = 0
+  disorder: Disorder | null = null
   /** Counts in wire segments: out, SACKed, lost, retransmitted and out, delivered, lost ever. */
   packetsOut = 0
   sackedOut = 0
@@ -266,8 +292,14 @@ export class Tcb extends Sock {
   nextAccept: Tcb | null = null
   /** Time stamps of what it sends, if asked for. */
   stamps: TxStamps | null = null
+  /** Counters of ECN codepoints, for connections that see any (RFC 9768). */
+  accEcn: AccEcn | null = null
   /** Fast Open, for sockets that use it. */
   fastOpen: FastOpenState | null = null
+  /** The search for the path's MTU, for connections that probe. */
+  mtuProbe: MtuProbe | null = null
+  /** The pace at which it sends, for sockets that are paced. */
+  pacing: Pacing | null = null
   /** Counts and chronographs, made when it first carries something. */
   stats: TcbStats | null = null
 
@@ -287,6 +319,11 @@ export class Tcb extends Sock {
   }
   set hashed(on: boolean) {
     this.bits = on ? this.bits | 1 : this.bits & ~1
+  }
+  /** The key of TCP_MD5SIG for the peer, if there is one. */
+  get md5Key(): Md5Key | null {
+    const keys = this.tuning.md5
+    return keys === null ? null : keys.find(this.remoteAddress)
   }
   /** A duplicate waits to be reported in `dsackLeft`, `dsackRight`. */
   get hasDsack(): boolean {
@@ -331,14 +368,23 @@ export class Tcb extends Sock {
     this.bits = on ? this.bits | 64 : this.bits & ~64
   }
 
+  /** It connected, and did not accept: its SYN counts among the bytes acknowledged (tcp_snd_una_update). */
+  get isActive(): boolean {
+    return (this.bits & 128) !== 0
+  }
+  set isActive(on: boolean) {
+    this.bits = on ? this.bits | 128 : this.bits & ~128
+  }
+
   override poll(): number {
     return this.tcp.user.poll(this)
   }
   override close(): void {
     this.tcp.user.close(this)
   }
-  override send(bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null): number {
-    return this.tcp.user.send(this, bytes, offset, length, flags, to)
+  // biome-ignore format: one line
+  override send(bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null, message: Message | null = null): number {
+    return this.tcp.user.send(this, bytes, offset, length, flags, to, message)
   }
   override receive(bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
     return this.tcp.user.receive(this, bytes, offset, length, flags, message)
@@ -361,6 +407,15 @@ export class Tcb extends Sock {
   override getName(peer: boolean, into: SockAddr): number {
     return this.tcp.user.getName(this, peer, into)
   }
+  override acceptedName(into: SockAddr): number {
+    return inetPeerName(this, into)
+  }
+  override routeChanged(): void {
+    this.dst = null
+  }
+  override pathMtu(): number {
+    return this.dst === null ? -ENOTCONN : Math.min(this.dst.mtu, IP_MAX_MTU)
+  }
   override setOption(level: number, name: number, value: OptionValue): number {
     return this.tcp.options.set(this, level, name, value)
   }
@@ -369,9 +424,6 @@ export class Tcb extends Sock {
   }
   override setStamping(flags: number): number {
     return setStamping(this, flags)
-  }
-  override getStamping(): number {
-    return this.stamps?.flags ?? 0
   }
   override ioctl(request: number): number {
     return this.tcp.user.ioctl(this, request)

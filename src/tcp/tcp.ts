@@ -7,6 +7,8 @@ import { sumPacket } from '../buf/checksum.ts'
 import { CSUM_NONE, PACKET_HOST, type Packet } from '../buf/packet.ts'
 import { IPPROTO_TCP, type Transport } from '../ip/transport.ts'
 import { AF_INET } from '../sock/address.ts'
+import { filterFrom } from '../sock/bpf.ts'
+import { queueIcmpError } from '../sock/error-queue.ts'
 import { PortTable, tcpConflict } from '../sock/ports.ts'
 import {
   SF_KEEPALIVE,
@@ -20,6 +22,7 @@ import {
   TCP_SYN_SENT,
 } from '../sock/sock.ts'
 import { POLLERR } from '../sock/wait-queue.ts'
+import type { Interface } from '../stack/interface.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Clock, Micros } from '../sys/clock.ts'
 import type { Counters } from '../sys/counters.ts'
@@ -33,13 +36,17 @@ import * as tcpOptions from '../wire/tcp-options.ts'
 import { Cleaned } from './ack.ts'
 import { CONTROLLERS, findController } from './congestion.ts'
 import { ConnectionTable } from './connection-table.ts'
+import { FastOpenPause } from './fastopen-pause.ts'
 import { segmentArrives } from './input.ts'
 import { abort } from './lifecycle.ts'
-import { cookieArrives, Request, requestInput, synArrives } from './listen.ts'
+import { cookieArrives, requestInput, synArrives } from './listen.ts'
+import { type Md5Key, Signer } from './md5.ts'
 import { TcpMetrics } from './metrics.ts'
 import { syncMss } from './mss.ts'
 import { markLost } from './rack.ts'
+import { RateSample } from './rate.ts'
 import { retransmitUncongested } from './recovery.ts'
+import { Request } from './request.ts'
 import { sampleRtt, setRto, updateMinRtt } from './rtt.ts'
 import { SackState } from './sack.ts'
 import { Segment } from './segment.ts'
@@ -91,6 +98,8 @@ export class Tcp implements Transport {
   /** Scratch records of the segment in hand. */
   readonly parsed: tcpOptions.ParsedOptions = new tcpOptions.ParsedOptions()
   readonly sackState: SackState = new SackState()
+  readonly rate: RateSample = new RateSample()
+  readonly signer: Signer = new Signer()
   readonly cleaned: Cleaned = new Cleaned()
   readonly alert: { flags: number; rexmit: number } = { flags: 0, rexmit: 0 }
   readonly scratch: Uint8Array = new Uint8Array(16)
@@ -103,6 +112,7 @@ export class Tcp implements Transport {
   timeWaits = 0
   readonly timeWaitList: TimeWaitList
   readonly metrics: TcpMetrics = new TcpMetrics()
+  readonly fastOpenPause: FastOpenPause = new FastOpenPause()
   /** The sequence number a TIME-WAIT wants its successor to start with. */
   timeWaitIsn = 0
   /** Where warnings of the kernel log go. */
@@ -195,16 +205,16 @@ export class Tcp implements Transport {
   #listener(g: Segment): Tcb | null {
     const list = this.#listeners.get(g.localPort)
     if (list === undefined) return null
-    if (list.length === 1) {
-      const only = list[0] as Tcb
-      return only.localAddress === 0 || only.localAddress === g.local ? only : null
-    }
+    const device = (g.packet.interface as Interface | null)?.index ?? 0
     let best = 0
     let count = 0
     let chosen: Tcb | null = null
     for (const t of list) {
-      const score = t.localAddress === 0 ? 1 : t.localAddress === g.local ? 2 : 0
-      if (score === 0 || score < best) continue
+      if (t.localAddress !== 0 && t.localAddress !== g.local) continue
+      if (t.boundInterface !== 0 && t.boundInterface !== device) continue
+      // An address counts more than a device (compute_score, and the order of the lookups).
+      const score = 1 + (t.localAddress === 0 ? 0 : 2) + (t.boundInterface === 0 ? 0 : 1)
+      if (score < best) continue
       count = score > best ? 1 : count + 1
       best = score
       // Reservoir by hash: each member of an SO_REUSEPORT group gets its share, and a peer always the same one.
@@ -223,8 +233,15 @@ export class Tcp implements Transport {
     }
     this.now = this.clock.now()
     const connection = this.table.get(g.local, g.remote, (g.localPort << 16) | g.remotePort)
+    if (connection !== undefined && !this.#isSignatureRight(connection.md5Key, packet)) {
+      packet.release()
+      return
+    }
     if (connection instanceof Tcb) {
-      segmentArrives(connection, g, packet)
+      const { minTtl, filter } = connection.settings
+      const isOpen = minTtl === 0 && filter === null
+      if (isOpen || (this.#isNear(connection, packet) && this.#passesFilter(connection, packet)))
+        segmentArrives(connection, g, packet)
       return
     }
     if (connection === undefined) this.#toListener(g, packet, 0)
@@ -233,6 +250,21 @@ export class Tcp implements Transport {
       connection.kill()
       this.#toListener(g, packet, this.timeWaitIsn)
     } else packet.release()
+  }
+
+  /** IP_MINTTL: false, and the segment is gone, if it came from farther away (RFC 5082). */
+  #isNear(t: Tcb, packet: Packet): boolean {
+    if (ipv4.ttl(packet.bytes, packet.l3) >= t.settings.minTtl) return true
+    this.counters.TcpExtTCPMinTTLDrop++
+    this.stack.drop(packet, 'tcp.min-ttl')
+    return false
+  }
+
+  /** SO_ATTACH_FILTER (tcp_filter): false, and the segment is gone, if the program keeps nothing. It sees the TCP header first. */
+  #passesFilter(t: Tcb, packet: Packet): boolean {
+    if (filterFrom(t, packet, packet.l4) > 0) return true
+    this.stack.drop(packet, 'socket.filter')
+    return false
   }
 
   /** Checks the header, verifies the checksum, fills the segment in hand; `packet.start` moves to the payload. */
@@ -266,16 +298,21 @@ export class Tcp implements Transport {
     g.tos = packet.l3 >= 0 ? ipv4.tos(b, packet.l3) : 0
     if (header > wire.HDR_LEN) {
       tcpOptions.parse(b, o + wire.HDR_LEN, o + header, this.parsed)
-      g.hasTs = this.parsed.hasTs
-      g.sackCount = this.parsed.sackCount
-      if (this.parsed.hasMd5) {
-        // Nobody here has a key: a signed segment is not for us (RFC 2385; tcp_inbound_hash).
-        counters.TcpExtTCPMD5Unexpected++
-        this.stack.trace.drop?.(packet, 'tcp.md5-unexpected', this.stack.name)
+      if (this.parsed.isUnsafe) {
+        this.stack.trace.drop?.(packet, 'tcp.auth-header', this.stack.name)
         return false
       }
+      g.hasTs = this.parsed.hasTs
+      g.sackCount = this.parsed.sackCount
     } else {
-      if (g.hasTs || g.sackCount > 0 || (g.flags & wire.SYN) !== 0) tcpOptions.reset(this.parsed)
+      if (
+        g.hasTs ||
+        g.sackCount > 0 ||
+        this.parsed.hasMd5 ||
+        this.parsed.accEcnOffset >= 0 ||
+        (g.flags & wire.SYN) !== 0
+      )
+        tcpOptions.reset(this.parsed)
       g.hasTs = false
       g.sackCount = 0
     }
@@ -287,6 +324,33 @@ export class Tcp implements Transport {
     return true
   }
 
+  /** The key for the peer of a segment: that of the connection, or of who listens. */
+  #md5Key(g: Segment): Md5Key | null {
+    const connection = this.table.get(g.local, g.remote, (g.localPort << 16) | g.remotePort)
+    if (connection !== undefined) return connection.md5Key
+    return this.#listener(g)?.tuning.md5?.find(g.remote) ?? null
+  }
+
+  /** Signed as it should be, or not signed as it should not be (tcp_inbound_hash). */
+  #isSignatureRight(key: Md5Key | null, packet: Packet): boolean {
+    const { hasMd5, md5Offset } = this.parsed
+    if (key === null && !hasMd5) return true
+    const { counters } = this
+    let reason = ''
+    if (key === null) {
+      reason = 'tcp.md5-unexpected'
+      counters.TcpExtTCPMD5Unexpected++
+    } else if (!hasMd5) {
+      reason = 'tcp.md5-not-found'
+      counters.TcpExtTCPMD5NotFound++
+    } else if (!this.signer.verify(key, packet, md5Offset)) {
+      reason = 'tcp.md5-failure'
+      counters.TcpExtTCPMD5Failure++
+    }
+    if (reason !== '') this.stack.trace.drop?.(packet, reason, this.stack.name)
+    return reason === ''
+  }
+
   #bad(packet: Packet, reason: string): boolean {
     this.counters.TcpInErrs++
     this.stack.trace.drop?.(packet, reason, this.stack.name)
@@ -296,7 +360,9 @@ export class Tcp implements Transport {
   #toListener(g: Segment, packet: Packet, isn: number): void {
     const listener = this.#listener(g)
     if (listener === null) this.#nobody(g, packet)
-    else if ((g.flags & wire.RST) !== 0) {
+    else if (!this.#isSignatureRight(listener.tuning.md5?.find(g.remote) ?? null, packet)) {
+      // Dropped.
+    } else if ((g.flags & wire.RST) !== 0) {
       // RFC 9293 §3.10.7.2: first RST, second ACK, third SYN.
     } else if ((g.flags & wire.ACK) !== 0) {
       if ((g.flags & wire.SYN) === 0 && cookieArrives(this, listener, g, packet)) return
@@ -308,7 +374,8 @@ export class Tcp implements Transport {
   /** CLOSED: everything but a RST is answered with one (RFC 9293 §3.10.7.1). */
   #nobody(g: Segment, packet: Packet): void {
     this.stack.trace.drop?.(packet, 'tcp.no-socket', this.stack.name)
-    if (packet.kind === PACKET_HOST) this.sendReset(g)
+    // A signed segment is answered with a signed one or not at all, and nobody here has a key.
+    if (packet.kind === PACKET_HOST && !this.parsed.hasMd5) this.sendReset(g)
   }
 
   /** Answers the segment with a RST: at its ACK, or with an ACK of all of it (LINUX-TCP 37). */
@@ -329,6 +396,7 @@ export class Tcp implements Transport {
       tsVal: 0,
       tsEcr: 0,
       tos: 0,
+      md5Key: this.#md5Key(g),
     })
   }
 
@@ -378,6 +446,7 @@ export class Tcp implements Transport {
     if (errno === 0) return
     if ((c.state === TCP_SYN_SENT || c.state === TCP_SYN_RECV) && !early?.isAccepted) {
       this.counters.TcpAttemptFails++
+      queueIcmpError(c, quoted, type, code, errno, remote, info, o)
       abort(c, errno)
       return
     }

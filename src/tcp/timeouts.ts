@@ -12,11 +12,14 @@ import {
 import type { Micros } from '../sys/clock.ts'
 import { PSH } from '../wire/tcp.ts'
 import { delackFired } from './delack.ts'
+import { detectBlackHole } from './fastopen-pause.ts'
 import { finTimeout } from './input.ts'
 import { connectionDone, writeError } from './lifecycle.ts'
-import { currentMss, syncMss } from './mss.ts'
-import { NAGLE_PUSH, sendLossProbe, writeXmit } from './output.ts'
-import { enterLoss, rackTimeout } from './recovery.ts'
+import { currentMss } from './mss.ts'
+import { blackHole } from './mtu-probe.ts'
+import { NAGLE_PUSH, nagleMode, sendLossProbe, writeXmit } from './output.ts'
+import { paceDue } from './pacing.ts'
+import { enterLoss, rackTimeout, retransmitLost } from './recovery.ts'
 import { retransmitHead, retransmitSegment } from './retransmit.ts'
 import { INITIAL_RTO } from './rtt.ts'
 import { add, before, diff } from './seq.ts'
@@ -33,12 +36,14 @@ import {
   PENDING_TLP,
   probeDelay,
   startKeep,
+  TIMER_COMPRESSED,
   TIMER_DELACK,
+  TIMER_PACE,
   TIMER_REXMT,
 } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
-import { sendActiveReset, sendProbe } from './transmit.ts'
-import { splitSegment } from './tx-queue.ts'
+import { sendAck, sendActiveReset, sendProbe } from './transmit.ts'
+import { inFlight, splitSegment } from './tx-queue.ts'
 import type { TxSegment } from './tx-segment.ts'
 
 /** TCP_RESOURCE_PROBE_INTERVAL: wait after a drop on this host, 500 ms. */
@@ -50,7 +55,25 @@ export function timerFired(t: Tcb, kind: number): void {
   else if (kind === TIMER_DELACK) {
     t.stack.trace.tcpTimer?.(t, 'delack', t.stack.name)
     if (t.state !== TCP_CLOSE && t.state !== TCP_LISTEN) delackFired(t)
-  } else keepFired(t)
+  } else if (kind === TIMER_COMPRESSED) compressedFired(t)
+  else if (kind === TIMER_PACE) paceFired(t)
+  else keepFired(t)
+}
+
+/** One acknowledgement for all that were held back (tcp_compressed_ack_kick). */
+function compressedFired(t: Tcb): void {
+  const c = t.disorder === null ? null : t.disorder.compressed
+  if (c === null || c.count === 0 || t.state === TCP_CLOSE) return
+  c.count--
+  sendAck(t)
+}
+
+/** The time of the next segment has come (tcp_tsq_write). */
+function paceFired(t: Tcb): void {
+  if (t.state === TCP_CLOSE || t.state === TCP_LISTEN) return
+  paceDue(t)
+  if (t.lostOut > t.retransOut && inFlight(t) < t.snd.cwnd) retransmitLost(t)
+  writeXmit(t, currentMss(t), nagleMode(t), false, false)
 }
 
 function rexmtFired(t: Tcb): void {
@@ -102,8 +125,9 @@ function writeTimeout(t: Tcb): boolean {
   if (t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV) {
     const linear = t.state === TCP_SYN_SENT ? sysctl.tcp_syn_linear_timeouts : 0
     const retries = (t.tuning.synRetries > 0 ? t.tuning.synRetries : sysctl.tcp_syn_retries) + linear
-    const expired = t.retransmits >= retries
-    if (expired || timedOut(t, retries - linear, t.tuning.userTimeout)) {
+    const expired = t.retransmits >= retries || timedOut(t, retries - linear, t.tuning.userTimeout)
+    detectBlackHole(t, expired)
+    if (expired) {
       writeError(t)
       return true
     }
@@ -115,18 +139,13 @@ function writeTimeout(t: Tcb): boolean {
     const alive = t.rto < sysctl.tcp_rto_max_ms * 1000
     retries = orphanRetries(t, alive)
   }
-  if (timedOut(t, retries, t.tuning.userTimeout)) {
+  const expired = timedOut(t, retries, t.tuning.userTimeout)
+  detectBlackHole(t, expired)
+  if (expired) {
     writeError(t)
     return true
   }
   return false
-}
-
-/** A path that swallows full segments: probe smaller (RFC 4821, tcp_mtu_probing). */
-function blackHole(t: Tcb): void {
-  if (t.stack.sysctl.tcp_mtu_probing === 0) return
-  const mss = Math.max(Math.min(t.stack.sysctl.tcp_base_mss, (t.snd.mss >> 1) + 40), t.stack.sysctl.tcp_mtu_probe_floor)
-  syncMss(t, mss + 40)
 }
 
 /** Nothing heard for two of the longest timeouts, nor progress, from a peer that took its window back (tcp_rtx_probe0_timed_out). */

@@ -10,6 +10,10 @@ import type { Tcb } from './tcb.ts'
 export const TIMER_REXMT = 0
 export const TIMER_DELACK = 1
 export const TIMER_KEEP = 2
+/** The next segment of a paced connection may leave (pacing.ts). */
+export const TIMER_PACE = 3
+/** Acknowledgements held back go (compressed-ack.ts). */
+export const TIMER_COMPRESSED = 4
 
 /** What the retransmission timer is for (icsk_pending). */
 export const PENDING_NONE = 0
@@ -61,6 +65,9 @@ export function clearTimers(t: Tcb): void {
   if (t.rexmtTimer !== null) clock.remove(t.rexmtTimer)
   if (t.delackTimer !== null) clock.remove(t.delackTimer)
   if (t.keepTimer !== null) clock.remove(t.keepTimer)
+  const compressed = t.disorder === null ? null : t.disorder.compressed
+  if (compressed !== null) clock.remove(compressed.timer)
+  if (t.pacing !== null && t.pacing.timer !== null) clock.remove(t.pacing.timer)
 }
 
 /** Restarts the retransmission timer after progress, RFC 6298 (5.3); none if nothing is out (tcp_rearm_rto). */

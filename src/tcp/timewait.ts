@@ -10,6 +10,7 @@ import { type Clock, type Micros, Timer } from '../sys/clock.ts'
 import { ACK, RST, SYN } from '../wire/tcp.ts'
 import { isAnswerLimited, isEmptyOrSyn } from './challenge.ts'
 import { connectionDone } from './lifecycle.ts'
+import type { Md5Key } from './md5.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
 import { OPT_TIMESTAMPS, type Tcb } from './tcb.ts'
@@ -41,6 +42,7 @@ export class TimeWait implements PortUser {
   tsRecentStamp: number
   tsOffset: number
   tos: number
+  readonly md5Key: Md5Key | null
   lastOowAck = 0
   hasOowAck = false
   portBucket: PortBucket | null = null
@@ -70,6 +72,7 @@ export class TimeWait implements PortUser {
     this.tsRecentStamp = t.tsRecentStamp
     this.tsOffset = t.tsOffset
     this.tos = t.tos
+    this.md5Key = t.md5Key
   }
 
   /** Its time is over. */
@@ -187,6 +190,7 @@ function reply(tw: TimeWait, flags: number): void {
     tsVal: (tcp.nowMs() + tw.tsOffset) | 0,
     tsEcr: tw.tsRecent,
     tos: tw.tos,
+    md5Key: tw.md5Key,
   })
 }
 

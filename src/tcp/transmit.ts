@@ -11,11 +11,16 @@ import { put16 } from '../wire/bytes.ts'
 import * as checksum from '../wire/checksum.ts'
 import * as wire from '../wire/tcp.ts'
 import * as tcpOptions from '../wire/tcp-options.ts'
+import { accEcnOf, countFlags, emitFitted, isAccEcn, sentEct } from './accecn.ts'
 import { enterCwr } from './cwr.ts'
-import { advertisedMss } from './mss.ts'
+import { MD5_OPTION, type Md5Key } from './md5.ts'
+import { advertisedMss, establishedOptionBytes, TS_LEN } from './mss.ts'
+import { paced } from './pacing.ts'
 import { ackSent, dataSent } from './quick-ack.ts'
+import { rateSent } from './rate.ts'
 import { after, before, diff } from './seq.ts'
-import { OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { cookieBytes, putSynOptions, synCounterBytes, synCounterFields, synOptionBytes } from './syn-options.ts'
+import { disorderOf, OPT_ACCECN, OPT_ECN, OPT_TIMESTAMPS, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 import { EVER_RETRANS, type TxSegment } from './tx-segment.ts'
 import { initialWindow, selectWindow } from './window.ts'
@@ -40,6 +45,8 @@ export function ensureRoute(t: Tcb): boolean {
 /** Sends `packet`, which holds the payload behind HEADROOM, under a header with `optionBytes` of options already placed. */
 function hand(t: Tcb, packet: Packet, at: number, tos: number): boolean {
   const length = packet.length
+  const key = t.md5Key
+  if (key !== null) t.tcp.signer.sign(key, packet, at, t.localAddress, t.remoteAddress)
   packet.l4 = at
   packet.protocol = IPPROTO_TCP
   packet.csum = CSUM_PARTIAL
@@ -64,31 +71,31 @@ function hand(t: Tcb, packet: Packet, at: number, tos: number): boolean {
   return false
 }
 
-/** Bytes of options of an established segment: timestamps, then SACK blocks (tcp_established_options). */
-function establishedOptionBytes(t: Tcb): number {
-  let size = (t.opt & OPT_TIMESTAMPS) !== 0 ? 12 : 0
-  const blocks = t.sackCount + (t.hasDsack ? 1 : 0)
-  if (blocks > 0) size += 4 + 8 * Math.min(blocks, ((40 - size - 4) / 8) | 0)
-  return size
-}
-
-/** Writes them: `nop,nop,TS` then `nop,nop,sack`, D-SACK first (LINUX-TCP 1, 30). */
+/**
+ * Writes what `establishedOptionBytes` found: the signature, `nop,nop,TS`, AccECN's counters, `nop,nop,sack`, D-SACK first
+ * (LINUX-TCP 1, 30).
+ */
 function putEstablishedOptions(t: Tcb, b: Uint8Array, o: number, end: number): void {
+  if (t.md5Key !== null) o = tcpOptions.emitMd5(b, o)
   if ((t.opt & OPT_TIMESTAMPS) !== 0) {
     o = tcpOptions.emitTimestampAligned(b, o, (t.tcp.nowMs() + t.tsOffset) | 0, t.tsRecent)
   }
+  const a = t.accEcn
+  const hasCounters = a !== null && a.fields >= 0
+  if (hasCounters) o = emitFitted(t, a, b, o)
   if (o >= end) return
-  const blocks = (end - o - 4) >> 3
-  o = tcpOptions.emitNop(b, o)
-  o = tcpOptions.emitNop(b, o)
+  // Behind counters the two bytes are there already.
+  if (!hasCounters) o = tcpOptions.emitNop(b, tcpOptions.emitNop(b, o))
+  const blocks = (end - o - 2) >> 3
   o = tcpOptions.emitSackHeader(b, o, blocks)
   let left = blocks
+  const d = disorderOf(t)
   if (t.hasDsack) {
-    o = tcpOptions.emitSackBlock(b, o, t.dsackLeft, t.dsackRight)
+    o = tcpOptions.emitSackBlock(b, o, d.dsackLeft, d.dsackRight)
     t.hasDsack = false
     left--
   }
-  const sack = t.sackBlocks
+  const sack = d.sackBlocks
   for (let i = 0; i < left && sack !== null; i++) {
     o = tcpOptions.emitSackBlock(b, o, sack[2 * i] as number, sack[2 * i + 1] as number)
   }
@@ -127,7 +134,12 @@ export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
   // LINUX-TCP 9: a burst carries PSH on its last piece; what of it is sent again alone does not.
   let flags = segment.flags | wire.ACK | (segment.pcount > 1 ? wire.PSH : 0)
   let tos = t.tos
-  if ((t.opt & OPT_ECN) !== 0) {
+  if ((t.opt & OPT_ACCECN) !== 0) {
+    const a = accEcnOf(t)
+    flags |= countFlags(a)
+    tos = (tos & ~3) | sentEct(a)
+    packet.gsoAccEcn = true
+  } else if ((t.opt & OPT_ECN) !== 0) {
     const isNew = segment.bytes > 0 && !before(segment.seq, t.snd.nxt)
     flags |= ecnFlags(t, isNew)
     // RFC 3168 §6.1.5: retransmissions are not ECN-capable.
@@ -144,6 +156,7 @@ export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
     packet.gsoSegments = segment.pcount
   }
   segment.txTime = Math.max(now, 1)
+  rateSent(t, segment)
   ackSent(t)
   if (segment.bytes > 0) {
     dataSent(t)
@@ -154,6 +167,7 @@ export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
       if ((segment.sacked & EVER_RETRANS) !== 0) s.bytesRetransmitted += segment.bytes
     }
   }
+  if (t.pacing !== null) paced(t, packet.length)
   return hand(t, packet, at, tos)
 }
 
@@ -174,10 +188,12 @@ export function transmitSyn(t: Tcb, segment: TxSegment, data: TxSegment | null):
     data.txTime = Math.max(t.tcp.now, 1)
   }
   const f = isAck ? null : t.fastOpen
-  const timestamps = isAck ? (t.opt & OPT_TIMESTAMPS) !== 0 : sysctl.tcp_timestamps !== 0
-  const sack = isAck ? (t.opt & OPT_SACK) !== 0 : sysctl.tcp_sack !== 0
-  const wscale = isAck ? t.snd.wscale > 0 || t.rcv.wscale > 0 : sysctl.tcp_window_scaling !== 0
-  let size = synOptionBytes(timestamps, sack, wscale)
+  const isSigned = t.md5Key !== null
+  // A signature and time stamps would leave no room for SACK blocks.
+  const timestamps = sysctl.tcp_timestamps !== 0 && !isSigned
+  const sack = sysctl.tcp_sack !== 0
+  const wscale = sysctl.tcp_window_scaling !== 0
+  let size = synOptionBytes(timestamps, sack, wscale) + (isSigned ? MD5_OPTION : 0)
   const room = f === null ? 0 : cookieBytes(f)
   const cookie = room > 0 && size + room <= wire.MAX_OPTIONS_LEN ? f : null
   if (cookie !== null) {
@@ -185,9 +201,12 @@ export function transmitSyn(t: Tcb, segment: TxSegment, data: TxSegment | null):
     cookie.synFastOpen = true
     cookie.synExperimental = cookie.isExperimental
   }
+  const mayCount = isAck && isAccEcn(t) && t.retransmits < 2 && sysctl.tcp_ecn_option !== 0
+  const counters = mayCount ? synCounterFields(size, timestamps, sack, wscale) : -1
+  size += synCounterBytes(counters, timestamps, sack, wscale)
   const at = packet.push(wire.HDR_LEN + size)
   t.rcv.advMss = advertisedMss(t, t.dst)
-  if (t.rcv.windowClamp === 0) initialWindow(t, t.rcv.advMss, wscale)
+  if (t.rcv.wnd === 0) initialWindow(t, t.rcv.advMss, wscale)
   wire.emit(
     packet.bytes,
     at,
@@ -207,81 +226,32 @@ export function transmitSyn(t: Tcb, segment: TxSegment, data: TxSegment | null):
     tsVal: (t.tcp.nowMs() + t.tsOffset) | 0,
     tsEcr: isAck ? t.tsRecent : 0,
     cookie,
+    isSigned,
+    counters,
   })
   segment.txTime = Math.max(t.tcp.now, 1)
   if (isAck) t.rcv.wup = t.rcv.nxt
   return hand(t, packet, at, t.tos)
 }
 
-/** What a SYN or SYN-ACK says in its options. `wscale` -1: none. */
-export interface SynOptions {
-  readonly mss: number
-  readonly timestamps: boolean
-  readonly sack: boolean
-  readonly wscale: number
-  readonly tsVal: number
-  readonly tsEcr: number
-  /** Fast Open cookie, or the request for one. */
-  readonly cookie: CookieOption | null
-}
-
-/** A Fast Open option to send; `cookieLength` 0 asks for a cookie, -1: no option. */
-export interface CookieOption {
-  readonly cookie: Uint8Array
-  readonly cookieLength: number
-  readonly isExperimental: boolean
-}
-
-/** Bytes of the option, padding included. */
-export const cookieBytes = (c: CookieOption): number =>
-  c.cookieLength < 0 ? 0 : (c.cookieLength + (c.isExperimental ? 4 : 2) + 3) & ~3
-
-/** Writes it, padded with NOPs behind (tcp_options_write). */
-function putCookie(b: Uint8Array, o: number, c: CookieOption): number {
-  const end = o + cookieBytes(c)
-  if (c.isExperimental) {
-    put16(b, o, (tcpOptions.EXPERIMENT << 8) | (4 + c.cookieLength))
-    put16(b, o + 2, tcpOptions.FAST_OPEN_MAGIC)
-    o += 4
-    for (let i = 0; i < c.cookieLength; i++) b[o++] = c.cookie[i] as number
-  } else o = tcpOptions.emitFastOpen(b, o, c.cookie, 0, c.cookieLength)
-  while (o < end) o = tcpOptions.emitNop(b, o)
-  return o
-}
-
-export function synOptionBytes(timestamps: boolean, sack: boolean, wscale: boolean): number {
-  return 4 + (timestamps ? 12 : sack ? 4 : 0) + (wscale ? 4 : 0)
-}
-
-/** Writes `mss, sackOK, TS, nop, wscale` with Linux's padding (tcp_options_write). */
-export function putSynOptions(b: Uint8Array, o: number, options: SynOptions): number {
-  o = tcpOptions.emitMss(b, o, options.mss)
-  if (options.timestamps) {
-    if (options.sack) o = tcpOptions.emitSackPermitted(b, o)
-    else o = tcpOptions.emitNop(b, tcpOptions.emitNop(b, o))
-    o = tcpOptions.emitTimestamp(b, o, options.tsVal, options.tsEcr)
-  } else if (options.sack) {
-    o = tcpOptions.emitNop(b, tcpOptions.emitNop(b, o))
-    o = tcpOptions.emitSackPermitted(b, o)
-  }
-  if (options.wscale >= 0) o = tcpOptions.emitWscale(b, tcpOptions.emitNop(b, o), options.wscale)
-  if (options.cookie !== null) o = putCookie(b, o, options.cookie)
-  return o
-}
-
-/** Sends a segment without data outside the transmit queue: ACK, window probe, RST. */
-function sendBare(t: Tcb, flags: number, seq: number): boolean {
+/** Sends a segment without data outside the transmit queue: ACK, window probe, RST. `ace`: instead of AccECN's counter. */
+function sendBare(t: Tcb, flags: number, seq: number, ace = 0): boolean {
   const packet = t.stack.pool.allocHeader(0)
   const optionBytes = establishedOptionBytes(t)
   const header = wire.HDR_LEN + optionBytes
   const at = packet.push(header)
-  if ((t.opt & OPT_ECN) !== 0 && (flags & wire.RST) === 0) flags |= ecnFlags(t, false)
+  let tos = t.tos
+  if ((t.opt & OPT_ACCECN) !== 0) {
+    const a = accEcnOf(t)
+    flags |= ace === 0 ? countFlags(a) : ace
+    tos = (tos & ~3) | sentEct(a)
+  } else if ((t.opt & OPT_ECN) !== 0 && (flags & wire.RST) === 0) flags |= ecnFlags(t, false)
   const urgent = (t.opt & OPT_URG_SEEN) !== 0 && (flags & wire.RST) === 0 ? urgentField(t, seq) : 0
   if (urgent > 0) flags |= wire.URG
   wire.emit(packet.bytes, at, t.localPort, t.remotePort, seq, t.rcv.nxt, header, flags, selectWindow(t))
   if (urgent > 0) wire.setUrgent(packet.bytes, at, urgent)
   if (optionBytes > 0) putEstablishedOptions(t, packet.bytes, at + wire.HDR_LEN, at + header)
-  return hand(t, packet, at, t.tos)
+  return hand(t, packet, at, tos)
 }
 
 /** SND.NXT, or the end of the peer's window if that has shrunk below it (tcp_acceptable_seq). */
@@ -291,10 +261,10 @@ function acceptableSeq(t: Tcb): number {
   return t.snd.nxt
 }
 
-/** Sends a bare acknowledgement (tcp_send_ack). */
-export function sendAck(t: Tcb): void {
+/** Sends a bare acknowledgement (tcp_send_ack); with AccECN `ace` takes the counter's place (tcp_send_ack_reflect_ect). */
+export function sendAck(t: Tcb, ace = 0): void {
   if (t.state === TCP_CLOSE || t.state === TCP_LISTEN || t.state === TCP_SYN_SENT) return
-  sendBare(t, wire.ACK, acceptableSeq(t))
+  sendBare(t, wire.ACK, acceptableSeq(t), ace)
   ackSent(t)
 }
 
@@ -324,6 +294,8 @@ export interface DetachedSegment {
   readonly tsVal: number
   readonly tsEcr: number
   readonly tos: number
+  /** To be signed with. */
+  readonly md5Key: Md5Key | null
 }
 
 /** Sends a segment outside any connection: RST for nobody, ACK for TIME-WAIT and half-open (tcp_v4_send_ack/_reset). */
@@ -332,10 +304,13 @@ export function sendDetached(tcp: Tcp, s: DetachedSegment): void {
   const dst = stack.ipv4.route(s.remote, s.local, 0)
   if (typeof dst === 'number') return
   const packet = stack.pool.allocHeader(0)
-  const header = wire.HDR_LEN + (s.hasTs ? 12 : 0)
+  const header = wire.HDR_LEN + (s.hasTs ? TS_LEN : 0) + (s.md5Key === null ? 0 : MD5_OPTION)
   const at = packet.push(header)
   wire.emit(packet.bytes, at, s.localPort, s.remotePort, s.seq, s.ack, header, s.flags, s.window)
-  if (s.hasTs) tcpOptions.emitTimestampAligned(packet.bytes, at + wire.HDR_LEN, s.tsVal, s.tsEcr)
+  let o = at + wire.HDR_LEN
+  if (s.md5Key !== null) o = tcpOptions.emitMd5(packet.bytes, o)
+  if (s.hasTs) tcpOptions.emitTimestampAligned(packet.bytes, o, s.tsVal, s.tsEcr)
+  if (s.md5Key !== null) tcp.signer.sign(s.md5Key, packet, at, s.local, s.remote)
   sendRaw(tcp, packet, at, s.local, s.remote, s.tos, dst)
 }
 

@@ -106,6 +106,10 @@ export function splitSegment(t: Tcb, segment: TxSegment, length: number, mss: nu
   segment.flags &= ~(FIN | PSH)
   rest.sacked = segment.sacked
   rest.txTime = segment.txTime
+  rest.firstTxTime = segment.firstTxTime
+  rest.deliveredTime = segment.deliveredTime
+  rest.delivered = segment.delivered
+  rest.isAppLimited = segment.isAppLimited
   if (segment.stampFlags !== 0 && !before(segment.stampSeq, rest.seq)) {
     rest.stampFlags = segment.stampFlags
     rest.stampSeq = segment.stampSeq

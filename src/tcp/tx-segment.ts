@@ -31,6 +31,11 @@ export class TxSegment {
   pcount = 0
   /** When it was last sent, in microseconds; 0 before. */
   txTime = 0
+  /** The connection when it was last sent (rate.ts): begin of the flight, time and count of deliveries; time 0: sampled. */
+  firstTxTime = 0
+  deliveredTime = 0
+  delivered = 0
+  isAppLimited = false
   /** Time stamps wanted of the byte `stampSeq` (SOF_ bits). */
   stampFlags = 0
   stampSeq: Seq = 0
@@ -162,6 +167,7 @@ export class TxSegment {
     this.sacked = 0
     this.pcount = 0
     this.txTime = 0
+    this.deliveredTime = 0
     this.stampFlags = 0
     this.endOfRecord = false
     this.next = this.previous = this.laterSent = this.earlierSent = null

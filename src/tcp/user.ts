@@ -3,8 +3,7 @@
  * (tcp.c). All non-blocking: a result, or -errno; -EAGAIN where a blocking caller would sleep.
  */
 
-import { copy } from '../buf/packet.ts'
-import { AF_INET, AF_UNSPEC, type SockAddr } from '../sock/address.ts'
+import { AF_INET, AF_UNSPEC, SIZEOF_SA_FAMILY, SIZEOF_SOCKADDR, type SockAddr } from '../sock/address.ts'
 import {
   MSG_EOR,
   MSG_FASTOPEN,
@@ -15,7 +14,10 @@ import {
   SIOCOUTQ,
   SIOCOUTQNSD,
 } from '../sock/constants.ts'
+import { hasErrors } from '../sock/error-queue.ts'
 import { inetBind, inetGetName } from '../sock/inet.ts'
+import { fromProgram } from '../sock/message.ts'
+import { readSocketControl, SendControl } from '../sock/send-control.ts'
 import {
   type Message,
   RCV_SHUTDOWN,
@@ -23,6 +25,7 @@ import {
   SF_BINDADDR_LOCK,
   SF_DEAD,
   SF_LINGER,
+  SF_OOBINLINE,
   SHUTDOWN_MASK,
   type Sock,
   TCP_CLOSE,
@@ -48,6 +51,7 @@ import {
   EISCONN,
   ENETUNREACH,
   ENOTCONN,
+  ENOTTY,
   EPIPE,
 } from '../sys/errno.ts'
 import { PSH } from '../wire/tcp.ts'
@@ -59,20 +63,22 @@ import { finTimeout } from './input.ts'
 import { initialSequence, timestampOffset } from './isn.ts'
 import { abort, connectionDone, destroy, setState, WAKE_ALL } from './lifecycle.ts'
 import { stopListening } from './listen.ts'
-import { currentMss, MAX_BURST, syncMss } from './mss.ts'
+import { currentMss, initializeReceiveMss, MAX_BURST, syncMss, TCP_MSS_DEFAULT } from './mss.ts'
 import { NAGLE_CORK, NAGLE_PUSH, nagleMode, pushPending, sendFin, writeXmit } from './output.ts'
-import { queuedBytes, read } from './read.ts'
+import { isTaken } from './port-reuse.ts'
+import { checkAppLimited } from './rate.ts'
+import { bytesBeforeMark, read } from './read.ts'
 import { URG_VALID } from './receive.ts'
 import { releaseQueues } from './receive-queue.ts'
 import { add, diff } from './seq.ts'
 import { OPT_CONNECTING, OPT_FIN_QUEUED, OPT_NOSPACE, OPT_UNACCEPTED, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 import { startKeep } from './timer.ts'
-import { enterTimeWait, TIMEWAIT_LEN, TimeWait } from './timewait.ts'
+import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
 import { sendActiveReset } from './transmit.ts'
 import { appendSegment } from './tx-queue.ts'
 import { markStamp } from './tx-timestamp.ts'
-import { receiveWindow } from './window.ts'
+import { isReadable } from './window.ts'
 import { hasRoom, isWritable } from './write-space.ts'
 
 export class TcpUser {
@@ -124,8 +130,8 @@ export class TcpUser {
 
   /** connect(2): -EINPROGRESS while the handshake goes on; asked again, its outcome (inet_stream_connect). */
   connect(t: Tcb, address: SockAddr): number {
+    if (address.length < SIZEOF_SA_FAMILY) return -EINVAL
     if (address.family === AF_UNSPEC) return this.#disconnect(t)
-    if (address.family !== AF_INET) return -EAFNOSUPPORT
     if ((t.opt & OPT_CONNECTING) !== 0) {
       if (t.fastOpen?.isDeferred === true) return -EISCONN
       if (t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV) return -EALREADY
@@ -139,6 +145,8 @@ export class TcpUser {
 
   /** Active OPEN (tcp_v4_connect). */
   #open(t: Tcb, address: SockAddr, data: SynData | null): number {
+    if (address.length < SIZEOF_SOCKADDR) return -EINVAL
+    if (address.family !== AF_INET) return -EAFNOSUPPORT
     const tcp = this.#tcp
     const stack = t.stack
     tcp.now = stack.clock.now()
@@ -168,8 +176,10 @@ export class TcpUser {
     t.tsOffset = timestampOffset(tcp.hash, t.localAddress, t.remoteAddress)
     snd.una = snd.nxt = snd.writeSeq = snd.up = snd.sml = snd.iss
     t.rcv.nxt = t.rcv.wup = t.rcv.copiedSeq = 0
-    snd.mssClamp = snd.userMss > 0 ? snd.userMss : 65535
+    snd.mssClamp = snd.userMss > 0 ? snd.userMss : TCP_MSS_DEFAULT
     syncMss(t, dst.mtu)
+    t.rcv.wnd = 0
+    initializeReceiveMss(t)
     t.rto = 1000000
     t.error = 0
     tcp.hashIn(t)
@@ -200,10 +210,13 @@ export class TcpUser {
     t.remoteAddress = t.remotePort = 0
     t.shutdownMask = 0
     t.closedRead = false
+    t.rcv.copiedSeq = t.rcv.nxt
+    t.urgData = t.pingpong = t.ato = t.quickAck = 0
     t.opt &= ~(OPT_CONNECTING | OPT_FIN_QUEUED)
     t.srtt = 0
     t.snd.writeSeq = add(t.snd.writeSeq, t.snd.maxWnd + 2)
     t.snd.iss = 0
+    t.dst = null
     return 0
   }
 
@@ -212,10 +225,18 @@ export class TcpUser {
   }
 
   /** SEND (tcp_sendmsg_locked): takes what fits the send buffer. */
-  send(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null): number {
+  // biome-ignore format: one line
+  send(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null, message: Message | null): number {
+    let { tsflags } = t.settings
+    if (message !== null && message.control !== null) {
+      const control = new SendControl()
+      const refused = readSocketControl(t, message, control)
+      if (refused < 0) return refused
+      if (control.tsflags >= 0) tsflags = control.tsflags
+    }
     if ((flags & MSG_FASTOPEN) !== 0 || t.fastOpen?.isDeferred === true) {
       this.#tcp.now = t.stack.clock.now()
-      const result = sendFastOpen(t, { bytes, offset, length }, to, (address, data) => this.#open(t, address, data))
+      const result = sendFastOpen(t, { bytes, offset, length, message }, to, (address, data) => this.#open(t, address, data))
       if (result !== 0) return result
     }
     const state = t.state
@@ -228,15 +249,17 @@ export class TcpUser {
     if ((t.shutdownMask & SEND_SHUTDOWN) !== 0) return -EPIPE
     this.#tcp.now = t.stack.clock.now()
     const mss = currentMss(t)
+    checkAppLimited(t)
     if (t.packetsOut === 0 && t.sendHead === null) restartAfterIdle(t)
-    const taken = this.#append(t, bytes, offset, length, flags, mss)
+    const taken = this.#append(t, bytes, offset, length, flags, mss, message)
     if (taken < length && (t.opt & OPT_NOSPACE) === 0) t.opt |= OPT_NOSPACE
-    if (taken > 0) this.#push(t, flags, mss)
+    if (taken > 0) this.#push(t, flags, mss, tsflags)
     return taken === 0 && length > 0 ? -EAGAIN : taken
   }
 
   /** Copies into the queue, filling up its last unsent segment first. */
-  #append(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, mss: number): number {
+  // biome-ignore format: one line
+  #append(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, mss: number, message: Message | null): number {
     const pool = t.stack.pool
     const goal = segmentGoal(t, mss)
     let taken = 0
@@ -249,7 +272,7 @@ export class TcpUser {
       const want = Math.min(length - taken, goal - segment.bytes)
       const room = pool.pageRoom(want)
       const at = pool.pageOffset
-      copy(pool.page.bytes, at, bytes, offset + taken, room)
+      fromProgram(pool.page.bytes, at, bytes, offset + taken, room, message)
       segment.append(pool.page, at, room)
       pool.pageTake(room)
       t.wmemQueued += room
@@ -270,7 +293,7 @@ export class TcpUser {
         writeXmit(t, mss, NAGLE_PUSH, true, false)
       }
     }
-    if ((flags & MSG_OOB) !== 0 && taken === length) {
+    if ((flags & MSG_OOB) !== 0 && taken === length && taken > 0) {
       t.snd.up = t.snd.writeSeq
       t.opt |= OPT_URG_SEEN
     }
@@ -278,9 +301,9 @@ export class TcpUser {
   }
 
   /** The end of a send call (tcp_push). */
-  #push(t: Tcb, flags: number, mss: number): void {
+  #push(t: Tcb, flags: number, mss: number, tsflags: number): void {
     const tail = t.txTail
-    if (tail !== null && t.stamps !== null) markStamp(t, tail)
+    if (tail !== null && t.stamps !== null) markStamp(tail, tsflags)
     if (tail === null || t.sendHead === null) return
     const more = (flags & MSG_MORE) !== 0
     if (!more || diff(t.snd.writeSeq, t.lastPushed) > t.snd.maxWnd >> 1) {
@@ -398,16 +421,16 @@ export class TcpUser {
     if ((t.shutdownMask & RCV_SHUTDOWN) !== 0) mask |= POLLIN | POLLRDNORM | POLLRDHUP
     if (t.state === TCP_SYN_SENT && t.fastOpen?.isDeferred === true) mask |= POLLOUT | POLLWRNORM
     else if (t.state !== TCP_SYN_SENT && (t.state !== TCP_SYN_RECV || isEarlyChild(t))) {
-      const queued = t.rcvHead === null ? 0 : diff(t.rcv.nxt, t.rcv.copiedSeq)
-      if (queued > 0 && (queued >= t.rcvLowat || t.rmemAlloc >= t.rcvbuf || receiveWindow(t) <= t.rcv.mss))
-        mask |= POLLIN | POLLRDNORM
+      // The urgent byte does not count while it is the next one (tcp_poll).
+      const isAtMark = t.urgData !== 0 && t.urgSeq === t.rcv.copiedSeq && !t.isFlag(SF_OOBINLINE)
+      if (isReadable(t, isAtMark ? t.rcvLowat + 1 : t.rcvLowat)) mask |= POLLIN | POLLRDNORM
       if ((t.shutdownMask & SEND_SHUTDOWN) === 0) {
         if (isWritable(t)) mask |= POLLOUT | POLLWRNORM
         else t.opt |= OPT_NOSPACE
       } else mask |= POLLOUT | POLLWRNORM
       if ((t.urgData & URG_VALID) !== 0) mask |= POLLPRI
     }
-    if (t.error !== 0 || (t.stamps !== null && t.stamps.queue.length > 0)) mask |= POLLERR
+    if (t.error !== 0 || hasErrors(t)) mask |= POLLERR
     return mask
   }
 
@@ -416,16 +439,17 @@ export class TcpUser {
     switch (request) {
       case SIOCINQ:
         if (t.state === TCP_LISTEN) return -EINVAL
-        return queuedBytes(t)
+        return bytesBeforeMark(t)
       case SIOCOUTQ:
         if (t.state === TCP_LISTEN) return -EINVAL
         return t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV ? 0 : diff(t.snd.writeSeq, t.snd.una)
       case SIOCOUTQNSD:
-        return diff(t.snd.writeSeq, t.snd.nxt)
+        if (t.state === TCP_LISTEN) return -EINVAL
+        return t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV ? 0 : diff(t.snd.writeSeq, t.snd.nxt)
       case SIOCATMARK:
         return t.urgData !== 0 && t.urgSeq === t.rcv.copiedSeq ? 1 : 0
       default:
-        return -EINVAL
+        return -ENOTTY
     }
   }
 }
@@ -462,23 +486,4 @@ function closeState(t: Tcb): boolean {
     default:
       return false
   }
-}
-
-/** Is the four-tuple with this local port in use, or in a TIME-WAIT that may not be reused (__inet_check_established)? */
-function isTaken(t: Tcb, port: number): boolean {
-  const tcp = t.tcp
-  const other = tcp.table.get(t.localAddress, t.remoteAddress, (port << 16) | t.remotePort)
-  if (other === undefined) return false
-  if (!(other instanceof TimeWait)) return true
-  const reuse = t.stack.sysctl.tcp_tw_reuse
-  const isLoopback = t.remoteAddress >>> 24 === 127
-  if (!other.hasTs || reuse === 0 || (reuse === 2 && !isLoopback)) return true
-  // RFC 6191: timestamps must have moved on, so that old segments are told apart (tcp_twsk_unique).
-  if (((tcp.nowMs() - other.tsRecentStamp) | 0) < t.stack.sysctl.tcp_tw_reuse_delay) return true
-  t.snd.iss = add(other.sndNxt, 65535 + 2) || 1
-  t.snd.writeSeq = t.snd.iss
-  t.tsRecent = other.tsRecent
-  t.tsRecentStamp = other.tsRecentStamp
-  other.kill()
-  return false
 }

@@ -3,14 +3,15 @@
  * receive buffer grows with what a program takes out of it (Linux tcp_output.c and tcp_input.c, of the same names).
  */
 import type { Packet } from '../buf/packet.ts'
-import { SF_RCVBUF_LOCK } from '../sock/sock.ts'
+import { SF_RCVBUF_LOCK, SOCK_MIN_RCVBUF } from '../sock/sock.ts'
+import type { Interface } from '../stack/interface.ts'
+import { noteWindow } from './limiter.ts'
 import { diff } from './seq.ts'
 import { ACK_NOMEM, OPT_UNACCEPTED, OPT_WSCALE, type Tcb } from './tcb.ts'
 
-/** Memory a queued packet is charged with beside its bytes: the size of Linux's sk_buff and its shared info. */
-
-/** What queueing `packet` costs of the receive buffer. */
-export const truesize = (packet: Packet): number => bufferCost(packet.length)
+/** What queueing `packet` costs of the receive buffer; over `lo` it is the sender's memory, bytes in pages and a small head. */
+export const truesize = (packet: Packet): number =>
+  (packet.interface as Interface | null)?.isLoopback === true ? SMALL_HEAD + packet.length : bufferCost(packet.length)
 
 /** Bytes of memory that Linux takes for a received packet with `length` bytes of payload (tun_alloc_skb, __alloc_skb). */
 function bufferCost(length: number): number {
@@ -27,6 +28,8 @@ const RX_HEADERS = 40
 const SKB_PAD = 64
 const SHARED_INFO = 320
 const SKB_SIZE = 256
+/** SKB_SMALL_HEAD_CACHE_SIZE and the sk_buff. */
+const SMALL_HEAD = 832
 const GOOD_LINEAR: number = 4096 - SKB_PAD - SHARED_INFO
 /** TCP_RMEM_TO_WIN_SCALE: the ratio of payload to memory is kept in 256ths; a half to begin with. */
 export const INITIAL_RATIO = 128
@@ -43,6 +46,13 @@ export const fullSpace = (t: Tcb): number => windowFromSpace(t, t.rcvbuf)
 export function receiveWindow(t: Tcb): number {
   const window = diff((t.rcv.wup + t.rcv.wnd) | 0, t.rcv.nxt)
   return Math.max(window, 0)
+}
+
+/** There is enough for a reader who waits for `target` bytes, or no room for more (tcp_epollin_ready). */
+export function isReadable(t: Tcb, target: number): boolean {
+  const available = diff(t.rcv.nxt, t.rcv.copiedSeq)
+  if (available <= 0) return false
+  return available >= target || t.rmemAlloc >= t.rcvbuf || receiveWindow(t) <= t.rcv.mss
 }
 
 /** Window and scale of a SYN or SYN-ACK (tcp_select_initial_window); writes rcv.wnd, rcv.wscale and the clamp. */
@@ -109,6 +119,7 @@ export function selectWindow(t: Tcb): number {
   if ((t.ackPending & ACK_NOMEM) !== 0) {
     rcv.wnd = 0
     rcv.wup = rcv.nxt
+    noteWindow(t, true)
     return 0
   }
   const current = receiveWindow(t)
@@ -126,7 +137,11 @@ export function selectWindow(t: Tcb): number {
   const field = window >> rcv.wscale
   if (field === 0) {
     if (old > 0) t.stack.counters.TcpExtTCPToZeroWindowAdv++
-  } else if (old === 0) t.stack.counters.TcpExtTCPFromZeroWindowAdv++
+    noteWindow(t, true)
+  } else if (old === 0) {
+    t.stack.counters.TcpExtTCPFromZeroWindowAdv++
+    noteWindow(t, false)
+  }
   return field
 }
 
@@ -169,20 +184,22 @@ export function noteDensity(t: Tcb, length: number, memory: number): void {
   if (clamp < rcv.spaceBytes) rcv.spaceBytes = clamp
 }
 
-const SOCK_MIN_RCVBUF = 2304
-
 /** The clamp and the slow start of the window when a connection is made (tcp_init_buffer_space). */
 export function initBufferSpace(t: Tcb, nowUs: number): void {
   const rcv = t.rcv
   const most = fullSpace(t)
   rcv.spaceTime = nowUs | 0
   rcv.spaceSeq = rcv.copiedSeq
-  rcv.spaceBytes = Math.min(rcv.wnd, INIT_RCV_SEGMENTS * rcv.advMss)
+  const share = t.stack.sysctl.tcp_app_win
   if (rcv.windowClamp >= most) {
     rcv.windowClamp = most
-    if (most > 4 * rcv.advMss) rcv.windowClamp = Math.max(most - (most >> t.stack.sysctl.tcp_app_win), 4 * rcv.advMss)
+    if (share !== 0 && most > 4 * rcv.advMss) rcv.windowClamp = Math.max(most - (most >> share), 4 * rcv.advMss)
   }
+  // One segment is kept back.
+  if (share !== 0 && rcv.windowClamp > 2 * rcv.advMss && rcv.windowClamp + rcv.advMss > most)
+    rcv.windowClamp = Math.max(2 * rcv.advMss, most - rcv.advMss)
   rcv.ssthresh = Math.min(rcv.ssthresh > 0 ? rcv.ssthresh : rcv.wnd, rcv.windowClamp)
+  rcv.spaceBytes = Math.min(rcv.ssthresh, rcv.wnd, INIT_RCV_SEGMENTS * rcv.advMss)
 }
 
 const INIT_RCV_SEGMENTS = 10

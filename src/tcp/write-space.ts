@@ -9,9 +9,9 @@ import { INIT_CWND, OPT_NOSPACE, type Tcb } from './tcb.ts'
 export function expandSendBuffer(t: Tcb): void {
   if (t.isFlag(SF_SNDBUF_LOCK)) return
   // What a segment costs: its buffer, of a power of two with the headers, and struct sk_buff.
-  const perSegment = 2 ** Math.ceil(Math.log2(Math.max(t.snd.mssClamp, t.snd.mss) + 640)) + 256
+  const perSegment = (1 << (32 - Math.clz32(Math.max(t.snd.mssClamp, t.snd.mss) + 639))) + 256
   const segments = Math.max(INIT_CWND, t.snd.cwnd, t.reordering + 1)
-  const want = 2 * segments * perSegment
+  const want = (t.ca.sndbufExpand ?? 2) * segments * perSegment
   if (t.sndbuf < want) t.sndbuf = Math.min(want, t.stack.sysctl.tcp_wmem[2] as number)
 }
 
@@ -26,7 +26,7 @@ export function newSpace(t: Tcb): void {
 }
 
 /** TCP_NOTSENT_LOWAT, or the host's. */
-const notsentLowat = (t: Tcb): number =>
+export const notsentLowat = (t: Tcb): number =>
   t.tuning.notsentLowat > 0 ? t.tuning.notsentLowat : t.stack.sysctl.tcp_notsent_lowat
 
 /** May a writer put another segment into the queue (sk_stream_memory_free)? */

@@ -93,14 +93,21 @@ tcp('Delayed ACK: never later than 200 ms (LINUX-TCP 29; RFC 1122 §4.2.3.2: 500
   }
 })
 
-tcp('TCP_QUICKACK: 1 sends what is due at once; 0 delays from the start (tcp(7))', () => {
-  const c = established()
-  c.set(TCP_QUICKACK, 0)
-  c.send({ data: 100 })
-  c.expectNothing()
-  c.set(TCP_QUICKACK, 1)
-  c.expect({ ack: 101 })
-})
+tcp(
+  'TCP_QUICKACK: 0 delays from the start; 1 sends what is due at once if all was read (tcp(7), tcp_cleanup_rbuf)',
+  () => {
+    const c = established()
+    c.set(TCP_QUICKACK, 0)
+    c.send({ data: 100 })
+    c.set(TCP_QUICKACK, 1)
+    c.expectNothing()
+    c.set(TCP_QUICKACK, 0)
+    c.read(100)
+    c.expectNothing()
+    c.set(TCP_QUICKACK, 1)
+    c.expect({ ack: 101 })
+  },
+)
 
 tcp('Delayed ACK: a read that drains two segments sends the due ACK (tcp_cleanup_rbuf)', () => {
   const c = established()

@@ -23,7 +23,7 @@ import { EINPROGRESS } from '../../src/sys/errno.ts'
 import { Random } from '../../src/sys/random.ts'
 import { Sysctls } from '../../src/sys/sysctl.ts'
 import { VirtualClock } from '../../src/sys/virtual-clock.ts'
-import { Request } from '../../src/tcp/listen.ts'
+import { Request } from '../../src/tcp/request.ts'
 import { Tcb } from '../../src/tcp/tcb.ts'
 import { Tcp } from '../../src/tcp/tcp.ts'
 import { TimeWait } from '../../src/tcp/timewait.ts'
@@ -623,7 +623,7 @@ export function synSent(setup: Setup = {}): Peer {
   c.socket = t
   assert.equal(t.connect(new SockAddr(AF_INET, REMOTE, REMOTE_PORT)), -EINPROGRESS)
   host.clock.settle()
-  c.expect({ flags: 'S', seq: 0, ack: 0 })
+  c.expect({ flags: ['S', 'SEW', 'S', 'SEWe', 'SEW', 'S'][host.stack.sysctl.tcp_ecn] as string, seq: 0, ack: 0 })
   return c
 }
 

@@ -2,7 +2,20 @@
 import assert from 'node:assert/strict'
 import { Random } from '../../src/sys/random.ts'
 import { audit } from './audit.ts'
-import { established, listening, type Peer, synReceived, tcp, timeWait } from './dsl.ts'
+import {
+  closeWait,
+  closing,
+  established,
+  finWait1,
+  finWait2,
+  lastAck,
+  listening,
+  type Peer,
+  synReceived,
+  synSent,
+  tcp,
+  timeWait,
+} from './dsl.ts'
 
 const MSS = 1460
 
@@ -308,3 +321,178 @@ tcp('Short and truncated segments: counted as errors, nothing else (RFC 9293 §3
   assert.equal(c.state, 'ESTABLISHED')
   host.inject = inject
 })
+
+tcp(
+  'A window that shrinks below what is out: nothing beyond its edge is sent, and all arrives when it opens (RFC 9293 §3.8.6)',
+  () => {
+    const c = established({ sndbuf: 1 << 20 })
+    c.write(MSS * 10)
+    c.drain()
+    for (const window of [5000, 1000, 0]) c.send({ ack: 1, window })
+    audit(c)
+    c.write(MSS * 10)
+    c.advance(3000)
+    for (const s of c.drain()) assert.ok(s.seq + s.data <= 1 + MSS * 10, `${s.seq}:${s.seq + s.data}`)
+    for (let i = 0; i < 200 && c.t.txHead !== null; i++) {
+      c.send({ window: 65535 })
+      c.advance(1000)
+      c.drain()
+    }
+    assert.equal(c.t.txHead, null)
+  },
+)
+
+tcp(
+  'A zero window for ever: probes come ever more rarely, memory stays, and a live peer keeps the connection (RFC 9293 §3.8.6.1)',
+  () => {
+    const c = established({ sndbuf: 100000 })
+    c.send({ window: 0 })
+    c.write(100000)
+    const held = c.host.pool.outstanding
+    let probes = 0
+    for (let minute = 0; minute < 240; minute++) {
+      c.advance(60000)
+      for (const _ of c.drain()) {
+        probes++
+        c.send({ ack: 1, window: 0 })
+      }
+      c.drain()
+    }
+    assert.equal(c.state, 'ESTABLISHED')
+    assert.ok(probes >= 100 && probes < 300, `${probes} probes in four hours`)
+    assert.ok(c.host.pool.outstanding <= held + 4)
+  },
+)
+
+tcp('SACK reneging: data taken back is sent again from its first byte (RFC 2018 §8; tcp_check_sack_reneging)', () => {
+  const c = established({ sack: true, sndbuf: 1 << 20 })
+  c.write(MSS * 10)
+  c.drain()
+  c.send({ ack: 1, sack: [[1 + MSS, 1 + MSS * 10]] })
+  // It acknowledges the first segment only: what it had said to have is gone.
+  c.send({ ack: 1 + MSS })
+  for (let i = 0; i < 40 && c.t.txHead !== null; i++) {
+    c.advance(500)
+    audit(c)
+    const high = c
+      .drain()
+      .reduce((most, s) => Math.max(most, s.data > 0 && s.seq <= c.t.snd.una - c.iss ? s.seq + s.data : 0), 0)
+    if (high > 0) c.send({ ack: high })
+  }
+  assert.equal(c.t.txHead, null)
+  assert.ok(c.counter('TcpExtTCPSACKReneging') > 0)
+})
+
+tcp(
+  'A storm of SACKs, 20,000 of them with other blocks each time: the work for each is bounded by the queue (CVE-2019-11477, -11478)',
+  () => {
+    const c = established({ sack: true, sndbuf: 1 << 20, wscale: 7, window: 10000, mss: 200 })
+    c.write(1 << 19)
+    c.drain()
+    const random = new Random(3, 3)
+    const most = c.host.tcp.segments.outstanding
+    for (let i = 0; i < 20000; i++) {
+      const block = (): readonly [number, number] => {
+        const from = 1 + random.below(Math.max(1, c.hostEnd - 2))
+        return [from, Math.min(c.hostEnd, from + 1 + random.below(300))]
+      }
+      c.send({ ack: 1, sack: [block(), block(), block()] })
+      if (i % 64 === 0) c.drain()
+    }
+    audit(c)
+    // Cuts at block edges are no finer than segments (tcp_match_skb_to_sack).
+    assert.ok(c.host.tcp.segments.outstanding <= 2 * most + 4000, `${c.host.tcp.segments.outstanding} after ${most}`)
+  },
+)
+
+tcp('A tiny MSS: segments are no shorter than tcp_min_snd_mss allows (CVE-2019-11479)', () => {
+  for (const mss of [0, 1, 8, 40, 48]) {
+    const c = established({ mss, sndbuf: 1 << 20 })
+    c.write(10000)
+    const lengths = c.drain().map((s) => s.data)
+    assert.ok(
+      lengths.length > 0 && Math.min(...lengths) >= (mss === 0 ? 536 : 48) - 20,
+      `MSS ${mss}: ${lengths.join(' ')}`,
+    )
+  }
+})
+
+tcp(
+  'Timestamps that go back: PAWS drops and answers, a reset or an old ACK does not end the connection (RFC 7323 §5.3)',
+  () => {
+    const c = established({ ts: true })
+    c.send({ data: 100 })
+    c.drain()
+    const now = c.tsNow
+    for (const back of [1, 1000, 1 << 20, 0x7ffffffe])
+      c.send({ seq: 101, data: 100, ts: [(now - back) | 0, c.tsSeen], ack: 1 })
+    c.drain()
+    assert.equal(c.read(), 100)
+    assert.ok(c.counter('TcpExtPAWSEstab') >= 4)
+    assert.equal(c.state, 'ESTABLISHED')
+  },
+)
+
+tcp('Sequence numbers and clocks crossing 2^31 and 2^32, both ways: the stream goes through (RFC 9293 §3.4)', () => {
+  for (const edge of [0x7fffffff, -1]) {
+    const c = established({
+      ts: true,
+      sack: true,
+      iss: edge - 3 * MSS,
+      irs: edge - 5 * MSS,
+      startMs: edge === -1 ? 4294967000 : 2147483000,
+    })
+    for (let i = 0; i < 12; i++) {
+      c.write(MSS)
+      c.drain()
+      c.send({ seq: 1 + 1400 * i, data: 1400 })
+      c.drain()
+      c.advance(100)
+      assert.equal(c.read(), 1400)
+    }
+    c.send()
+    assert.equal(c.t.txHead, null)
+  }
+})
+
+tcp(
+  'FIN, RST and SYN at each sequence in each state: no exception, and everything is given back at the end (RFC 9293 §3.10.7)',
+  () => {
+    const states = [
+      listening,
+      synReceived,
+      synSent,
+      established,
+      finWait1,
+      finWait2,
+      closing,
+      timeWait,
+      closeWait,
+      lastAck,
+    ]
+    for (const make of states) {
+      for (const flags of ['F', 'F.', 'R', 'R.', 'S', 'S.', 'SF', 'SR', 'FR']) {
+        for (const seq of [-1, 0, 1, 2, 1000, 70000, 0x7fffffff]) {
+          const c = make()
+          for (const ack of [0, 1, 2, 3, 1 << 30]) c.send({ flags, seq, ack })
+          assert.ok(c.drain().length <= 6, `${make.name} ${flags} at ${seq}`)
+        }
+      }
+    }
+  },
+)
+
+tcp(
+  'A million one-byte segments out of order: memory within the buffer, work for each bounded (tcp_collapse, tcp_prune_ofo_queue)',
+  () => {
+    const c = established({ sack: true, rcvbuf: 100000 })
+    for (let i = 0; i < 1_000_000; i++) {
+      c.send({ seq: 3 + ((i * 7919) % 24000) * 2, data: 1, ack: 1 })
+      if (i % 256 === 0) {
+        c.drain()
+        assert.ok(c.t.rmemAlloc <= 200000 && c.host.pool.outstanding < 400)
+      }
+    }
+    c.drain()
+  },
+)

@@ -165,3 +165,36 @@ tcp('SACK: out-of-order data dropped for want of memory is not reported any more
     assert.ok(found, `block ${left}:${right} is still held`)
   }
 })
+
+tcp('SACK compression: after three, those of data out of order wait 1 ms (tcp_comp_sack_delay_ns)', () => {
+  const c = sacking()
+  c.t.rcv.rttUs = 8 * 100000
+  for (let i = 1; i <= 3; i++) c.send({ seq: 1 + 200 * i, data: 100, ack: 1 })
+  assert.equal(c.drain().length, 3)
+  for (let i = 4; i <= 9; i++) c.send({ seq: 1 + 200 * i, data: 100, ack: 1 })
+  c.expectNothing()
+  c.advance(2)
+  c.expect({
+    flags: '.',
+    ack: 1,
+    sack: [
+      [1801, 1901],
+      [1601, 1701],
+      [1401, 1501],
+      [1201, 1301],
+    ],
+  })
+  c.expectNothing()
+  assert.equal(c.t.stack.counters.TcpExtTCPAckCompressed, 5)
+})
+
+tcp('SACK compression: the segment that fills the hole is acknowledged at once, for all (RFC 5681 §4.2)', () => {
+  const c = sacking()
+  c.t.rcv.rttUs = 8 * 100000
+  for (let i = 1; i <= 6; i++) c.send({ seq: 1 + 100 * i, data: 100, ack: 1 })
+  c.drain()
+  c.send({ seq: 1, data: 100, ack: 1 })
+  c.expect({ flags: '.', ack: 701 })
+  c.advance(5)
+  c.expectNothing()
+})

@@ -1,0 +1,168 @@
+/** SYN-SENT (RFC 9293 §3.10.7.3; Linux tcp_rcv_synsent_state_process): the answer to our SYN, and what a connection starts with. */
+import type { Packet } from '../buf/packet.ts'
+import { SF_KEEPALIVE, TCP_ESTABLISHED, TCP_SYN_RECV } from '../sock/sock.ts'
+import { ACE, ACK, ECE, RST, SYN } from '../wire/tcp.ts'
+import { isAccEcn, reflectedFlags, simultaneousEcn, synAckEcn } from './accecn.ts'
+import { processAck } from './ack.ts'
+import * as F from './ack-flags.ts'
+import { delayAck } from './delack.ts'
+import { fastOpenSynAck } from './fastopen-client.ts'
+import { peerReset, setState, WAKE_ALL } from './lifecycle.ts'
+import { initializeReceiveMss, syncMss, TS_LEN } from './mss.ts'
+import { beginMtuProbing } from './mtu-probe.ts'
+import { pushAfterAck } from './output.ts'
+import { enterQuickAck, inPingpong } from './quick-ack.ts'
+import type { Segment } from './segment.ts'
+import { add, after } from './seq.ts'
+import { ACK_SCHED, INIT_CWND, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb } from './tcb.ts'
+import { armRexmt, keepIdle, PENDING_RTO, startKeep } from './timer.ts'
+import { sendAck, transmit } from './transmit.ts'
+import { initBufferSpace } from './window.ts'
+import { expandSendBuffer } from './write-space.ts'
+
+/** Two ticks of the kernel's clock, in microseconds. */
+const TCP_TIMEOUT_MIN = 8000
+
+/** SYN-SENT (RFC 9293 §3.10.7.3; tcp_rcv_synsent_state_process). */
+export function synSent(t: Tcb, g: Segment, packet: Packet): void {
+  const parsed = t.tcp.parsed
+  if ((g.flags & ACK) !== 0) {
+    if (!after(g.ack, t.snd.una) || after(g.ack, t.snd.nxt)) {
+      // The answer to an old SYN perhaps: ours goes again at once.
+      if (t.retransmits === 0) armRexmt(t, PENDING_RTO, TCP_TIMEOUT_MIN)
+      // Previous fastopen SYN or a stranger: reset unless it is one itself.
+      if ((g.flags & RST) === 0) t.tcp.sendReset(g)
+      packet.release()
+      return
+    }
+    if (g.hasTs && parsed.tsEcr !== 0) {
+      const ecr = (parsed.tsEcr - t.tsOffset) | 0
+      const now = t.tcp.nowMs()
+      // An answer to the first SYN counts as one to those sent again.
+      if (((ecr - t.lastSegmentTime) | 0) < 0 || ((now - ecr) | 0) < 0) {
+        t.stack.counters.TcpExtPAWSActive++
+        if ((g.flags & RST) === 0) t.tcp.sendReset(g)
+        packet.release()
+        return
+      }
+    }
+    if ((g.flags & RST) !== 0) {
+      peerReset(t)
+      packet.release()
+      return
+    }
+    if ((g.flags & SYN) === 0) {
+      packet.release()
+      return
+    }
+    if (!synAckArrives(t, g, packet)) packet.release()
+    return
+  }
+  if ((g.flags & RST) !== 0 || (g.flags & SYN) === 0) {
+    packet.release()
+    return
+  }
+  simultaneousOpen(t, g)
+  packet.release()
+}
+
+/** What the peer's SYN says of options; ours asked for all that the sysctls allow. */
+function takeSynOptions(t: Tcb, g: Segment): void {
+  const parsed = t.tcp.parsed
+  const sysctl = t.stack.sysctl
+  t.opt &= ~(OPT_TIMESTAMPS | OPT_SACK | OPT_WSCALE)
+  if (parsed.hasTs && sysctl.tcp_timestamps !== 0) {
+    t.opt |= OPT_TIMESTAMPS
+    t.tsRecent = parsed.tsVal
+    t.tsRecentStamp = t.tcp.nowMs()
+  }
+  if (parsed.sackPermitted && sysctl.tcp_sack !== 0) t.opt |= OPT_SACK
+  if (parsed.wscale >= 0 && sysctl.tcp_window_scaling !== 0) {
+    t.opt |= OPT_WSCALE
+    t.snd.wscale = Math.min(14, parsed.wscale)
+  } else {
+    t.snd.wscale = 0
+    // A SYN that meets ours is answered with all that we can do, the scale included.
+    if ((g.flags & ACK) !== 0) {
+      t.rcv.wscale = 0
+      t.rcv.windowClamp = Math.min(t.rcv.windowClamp, 65535)
+    }
+  }
+  const mss = parsed.mss === 0 ? 536 : parsed.mss
+  t.snd.mssClamp = t.snd.userMss > 0 && t.snd.userMss < mss ? t.snd.userMss : mss
+  t.rcv.nxt = add(g.seq, 1)
+  t.rcv.wup = t.rcv.nxt
+  t.rcv.copiedSeq = t.rcv.nxt
+  t.rcv.irs = g.seq
+  t.snd.wl1 = g.seq
+}
+
+/** The handshake's second step: the active opener is connected (RFC 9293 §3.10.7.3, "fourth"). True: the packet was kept. */
+function synAckArrives(t: Tcb, g: Segment, packet: Packet): boolean {
+  if ((t.opt & OPT_ECN) !== 0) synAckEcn(t, g)
+  takeSynOptions(t, g)
+  t.rcvTsEcr = g.hasTs ? t.tcp.parsed.tsEcr : 0
+  processAck(t, g, F.SLOWPATH)
+  // The window of a SYN is never scaled (RFC 7323 §2.2).
+  t.snd.wnd = g.window
+  t.snd.maxWnd = Math.max(t.snd.maxWnd, g.window)
+  if ((t.opt & OPT_TIMESTAMPS) !== 0) t.rcv.advMss -= TS_LEN
+  if (t.dst !== null) syncMss(t, t.dst.mtu)
+  initializeReceiveMss(t)
+  initTransfer(t)
+  setState(t, TCP_ESTABLISHED)
+  t.lastSegmentTime = t.lastReceived = t.tcp.nowMs()
+  if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
+  const f = t.fastOpen
+  const isFast = f !== null && (f.synFastOpen || f.synData)
+  const { acked, consumed } = isFast ? fastOpenSynAck(t, f, g, packet) : PLAIN
+  t.wake(WAKE_ALL)
+  if (!acked) pushAfterAck(t)
+  else if (t.sendHead !== null || t.writersWaiting > 0 || t.tuning.deferAccept > 0 || inPingpong(t)) {
+    // Data will follow at once, or in a while: it carries the acknowledgement.
+    t.ackPending |= ACK_SCHED
+    enterQuickAck(t, 16)
+    if (t.sendHead !== null) pushAfterAck(t)
+    if (t.ackPending !== 0) delayAck(t)
+  } else sendAck(t, t.accEcn !== null && isAccEcn(t) ? reflectedFlags(t.accEcn.synEct) : 0)
+  return consumed
+}
+
+/** A SYN-ACK without Fast Open. */
+const PLAIN = { acked: true, consumed: false }
+
+/** A SYN meets our SYN (RFC 9293 §3.5, figure 7): SYN-RECEIVED, and a SYN-ACK. */
+function simultaneousOpen(t: Tcb, g: Segment): void {
+  takeSynOptions(t, g)
+  t.snd.wnd = g.window
+  t.snd.maxWnd = g.window
+  if (t.dst !== null) syncMss(t, t.dst.mtu)
+  initializeReceiveMss(t)
+  setState(t, TCP_SYN_RECV)
+  simultaneousEcn(t, g)
+  const head = t.txHead
+  if (head === null) return
+  // tcp_ecn_send_synack
+  const ecn = t.accEcn !== null && isAccEcn(t) ? reflectedFlags(t.accEcn.synEct) : (t.opt & OPT_ECN) !== 0 ? ECE : 0
+  head.flags = (head.flags & ~ACE) | ACK | ecn
+  t.tcp.now = t.stack.clock.now()
+  transmit(t, head, t.snd.mss)
+}
+
+/** Buffers, congestion window and timers of a fresh connection (tcp_init_transfer). */
+export function initTransfer(t: Tcb): void {
+  const r = t.recovery
+  // RFC 6298 (5.7), RFC 5681 §3.1: a lost SYN means a window of one, unless the loss was a mistake.
+  t.snd.cwnd = t.totalRetrans > 1 && r !== null && r.hasUndo ? 1 : (t.dst?.metrics?.initcwnd ?? INIT_CWND)
+  t.snd.cwndStamp = t.tcp.nowMs()
+  if (r !== null) {
+    r.hasUndo = false
+    r.retransStamp = 0
+  }
+  t.caState = 0
+  t.snd.ssthresh = 0x7fffffff
+  beginMtuProbing(t)
+  t.ca.init?.(t)
+  initBufferSpace(t, t.tcp.now)
+  expandSendBuffer(t)
+}
