@@ -2,16 +2,20 @@
  * What makes calls block: the raw call first, and if it would have to wait on a blocking descriptor, a pending call that
  * tries again when woken. The records of calls that sleep are used again, one of each kind a process.
  */
-import { AF_UNIX, type SockAddr } from '../sock/address.ts'
-import { MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_WAITALL, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../sock/constants.ts'
+import { AF_UNIX, SIZEOF_SOCKADDR_STORAGE, type SockAddr } from '../sock/address.ts'
+import { MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_WAITALL } from '../sock/constants.ts'
 import { RCV_SHUTDOWN } from '../sock/sock.ts'
-import { POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../sock/wait-queue.ts'
+import { READABLE, WRITABLE } from '../sock/wait-queue.ts'
 import type { AddressOut } from '../socket/address-value.ts'
 import type { Calls } from '../socket/calls.ts'
+import type { MessageCall } from '../socket/msghdr.ts'
+import type { OpenFile } from '../socket/open-file.ts'
 import { SocketFile } from '../socket/socket-file.ts'
-import { EAGAIN, EALREADY, EBADF, EINPROGRESS, EINVAL } from '../sys/errno.ts'
+import { EAGAIN, EALREADY, EBADF, EINPROGRESS, EINVAL, EPIPE } from '../sys/errno.ts'
+import { CALLS_PER_SLICE } from './pace.ts'
 import {
   type CallContext,
+  isBrokenPipe,
   PendingAccept,
   PendingClose,
   PendingConnect,
@@ -19,10 +23,12 @@ import {
   PendingSend,
   PendingTransfer,
 } from './pending-calls.ts'
+import { PendingMessage } from './pending-message.ts'
+import type { SigSet } from './sigset.ts'
 
 /** Everything but word that writing is possible, and everything but word that reading is. */
-const READ_EVENTS: number = 0xffff & ~(POLLOUT | POLLWRNORM | POLLWRBAND)
-const WRITE_EVENTS: number = 0xffff & ~(POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND)
+const READ_EVENTS: number = 0xffff & ~WRITABLE
+export const WRITE_EVENTS: number = 0xffff & ~READABLE
 const ALL_EVENTS = 0xffff
 const MICROS = 1000000
 /** Flags with which recv does not wait. */
@@ -34,38 +40,53 @@ export class BlockingCalls {
   readonly #sys: Calls
   #receive: PendingReceive
   readonly #free: PendingReceive[] = []
+  readonly #freeMessages: PendingReceive[] = []
   #accept: PendingAccept
+  readonly #freeAccepts: PendingAccept[] = []
+  readonly #freeConnects: PendingConnect[] = []
+  /** Signals that are pending. */
+  readonly #pending: SigSet
+  /** Calls in a row that completed at once. */
+  #inARow = 0
 
   constructor(context: CallContext) {
     this.#context = context
     this.#sys = context.sys
     this.#receive = new PendingReceive(context, this.#free)
-    this.#accept = new PendingAccept(context)
+    this.#accept = new PendingAccept(context, this.#freeAccepts)
+    this.#pending = context.signals.pending
   }
 
   /** read(2) of any file. */
   read(fd: number, bytes: Uint8Array, offset: number, length: number): number | Promise<number> {
     const file = this.#sys.files.get(fd)
     if (file instanceof SocketFile) {
-      return length === 0 ? 0 : this.#receiveFrom('read', file, bytes, offset, length, 0, null)
+      if (length === 0) return 0
+      return this.#paced(file, this.#receiveFrom(this.#receive, 'read', file, bytes, offset, length, 0, null))
     }
     if (file === null) return this.#finish('read', -EBADF)
     const result = file.read(bytes, offset, length)
-    if (result !== -EAGAIN || file.isNonBlocking) return this.#finish('read', result)
-    return new PendingTransfer(this.#context, 'read', file, bytes, offset, length).begin(file, READ_EVENTS, 0)
+    if (result !== -EAGAIN || file.isNonBlocking) return this.#paced(file, this.#finish('read', result))
+    const pending = new PendingTransfer(this.#context, 'read', file, bytes, offset, length)
+    return this.#paced(file, pending.begin(file, READ_EVENTS, 0, true))
   }
 
   /** write(2) of any file. */
   write(fd: number, bytes: Uint8Array, offset: number, length: number): number | Promise<number> {
     const file = this.#sys.files.get(fd)
-    if (file instanceof SocketFile) return this.#sendTo('write', file, bytes, offset, length, 0, null)
+    if (file instanceof SocketFile) {
+      return this.#paced(file, this.#sendTo('write', file, bytes, offset, length, 0, null))
+    }
     if (file === null) return this.#finish('write', -EBADF)
     const result = file.write(bytes, offset, length)
     const isPartial = result >= 0 && result < length
-    if ((result !== -EAGAIN && !isPartial) || file.isNonBlocking) return this.#finish('write', result)
+    if (result === -EPIPE) this.#context.brokenPipe()
+    // What has nothing to wait for has taken what it takes.
+    const isDone = (result !== -EAGAIN && !isPartial) || file.isNonBlocking || file.wait === null
+    if (isDone) return this.#paced(file, this.#finish('write', result))
     const pending = new PendingTransfer(this.#context, 'write', file, bytes, offset, length)
     pending.done = Math.max(result, 0)
-    return pending.begin(file, WRITE_EVENTS, 0)
+    return this.#paced(file, pending.begin(file, WRITE_EVENTS, 0, true))
   }
 
   /** recv(2) and recvfrom(2). */
@@ -78,22 +99,42 @@ export class BlockingCalls {
   ): number | Promise<number> {
     const file = this.#sys.socketOf(fd)
     if (file === null) return this.#finish(call, this.#sys.socketError(fd))
-    return this.#receiveFrom(call, file, bytes, 0, bytes.length, flags, from)
+    return this.#paced(file, this.#receiveFrom(this.#receive, call, file, bytes, 0, bytes.length, flags, from))
   }
 
   /** send(2) and sendto(2). `to` is the caller's again after the call. */
   send(call: string, fd: number, bytes: Uint8Array, flags: number, to: SockAddr | null): number | Promise<number> {
     const file = this.#sys.socketOf(fd)
     if (file === null) return this.#finish(call, this.#sys.socketError(fd))
-    return this.#sendTo(call, file, bytes, 0, bytes.length, flags, to)
+    if (to !== null && to.length > SIZEOF_SOCKADDR_STORAGE) return this.#finish(call, -EINVAL)
+    return this.#paced(file, this.#sendTo(call, file, bytes, 0, bytes.length, flags, to))
+  }
+
+  /** recvmsg(2), and readv(2) on a socket. */
+  receiveMessage(call: string, file: SocketFile, message: MessageCall, flags: number): number | Promise<number> {
+    const pending = (this.#freeMessages.pop() ??
+      new PendingMessage(this.#context, this.#freeMessages)) as PendingMessage
+    pending.message = message
+    const { bytes, length } = message.buffers
+    const result = this.#receiveFrom(pending, call, file, bytes, 0, length, flags, null)
+    if (typeof result !== 'number') return result
+    pending.forget()
+    pending.message = null
+    this.#freeMessages.push(pending)
+    return this.#paced(file, message.endReceive(result))
+  }
+
+  /** sendmsg(2), and writev(2) on a socket. */
+  sendMessage(call: string, file: SocketFile, message: MessageCall, flags: number): number | Promise<number> {
+    const { bytes, length } = message.buffers
+    return this.#paced(file, this.#sendTo(call, file, bytes, 0, length, flags, message.message.name, message))
   }
 
   // biome-ignore format: the parameters of recvfrom(2)
-  #receiveFrom(call: string, file: SocketFile, bytes: Uint8Array, offset: number, length: number, flags: number, from: AddressOut | null): number | Promise<number> {
+  #receiveFrom(pending: PendingReceive, call: string, file: SocketFile, bytes: Uint8Array, offset: number, length: number, flags: number, from: AddressOut | null): number | Promise<number> {
     const { sock } = file
     const { isStream } = file
     // The record serves a call that does not sleep too; one that sleeps keeps it.
-    const pending = this.#receive
     pending.bytes = bytes
     pending.flags = flags
     pending.from = from
@@ -101,7 +142,7 @@ export class BlockingCalls {
     // How much a blocking caller waits for (sock_rcvlowat); datagrams are taken as they come.
     const isCounted = isStream && (flags & (MSG_OOB | MSG_ERRQUEUE)) === 0
     const least = !isCounted ? 0 : (flags & MSG_WAITALL) !== 0 ? length : Math.min(sock.rcvLowat, length)
-    if (first >= least || first === 0) return first
+    if (first >= least || first === 0 || pending.isComplete) return first
     const isShut = (sock.shutdownMask & RCV_SHUTDOWN) !== 0
     if (first !== -EAGAIN ? first < 0 : isShut && !isStream) {
       pending.forget()
@@ -111,26 +152,36 @@ export class BlockingCalls {
       pending.forget()
       return this.#finish(call, first)
     }
-    this.#receive = this.#free.pop() ?? new PendingReceive(this.#context, this.#free)
+    if (pending === this.#receive) this.#receive = this.#free.pop() ?? new PendingReceive(this.#context, this.#free)
     pending.call = call
     pending.file = file
     pending.offset = offset
     pending.length = length
     pending.got = Math.max(first , 0)
     pending.least = least
-    return pending.begin(file, READ_EVENTS, sock.rcvTimeout)
+    return pending.begin(file, READ_EVENTS, sock.rcvTimeout, !isStream)
   }
 
   #mayNotWait(file: SocketFile, flags: number): boolean {
-    return file.isNonBlocking || (flags & NO_WAIT) !== 0 || file.sock.rcvTimeout < 0
+    // Only streams know urgent data: others do not look at the flag.
+    const isNow = flags !== 0 && (flags & (file.isStream ? NO_WAIT : NO_WAIT & ~MSG_OOB)) !== 0
+    return file.isNonBlocking || isNow || file.sock.rcvTimeout < 0
   }
 
   // biome-ignore format: the parameters of sendto(2)
-  #sendTo(call: string, file: SocketFile, bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null): number | Promise<number> {
+  #sendTo(call: string, file: SocketFile, bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null, message: MessageCall | null = null): number | Promise<number> {
     const { sock } = file
-    const first = sock.send(bytes, offset, length, flags, to)
-    if (first === length || (first < 0 && first !== -EAGAIN)) return this.#finish(call, first, to)
-    if (file.isNonBlocking || (flags & MSG_DONTWAIT) !== 0 || sock.sndTimeout < 0) return this.#finish(call, first)
+    // Messages of local sockets carry who sent them.
+    sock.caller = this.#sys.credentials
+    const first = file.send(bytes, offset, length, flags, to, message?.message)
+    // What most sends come to.
+    if (first === length && message === null) return first
+    const isOver = first === length || (first < 0 && first !== -EAGAIN)
+    if (isOver || file.isNonBlocking || (flags & MSG_DONTWAIT) !== 0 || sock.sndTimeout < 0) {
+      message?.endSend()
+      if (isBrokenPipe(first, file.isStream, flags)) this.#context.brokenPipe()
+      return this.#finish(call, first, isOver ? to : null)
+    }
     const pending = new PendingSend(this.#context)
     pending.call = call
     pending.file = file
@@ -138,16 +189,18 @@ export class BlockingCalls {
     pending.offset = offset
     pending.length = length
     pending.flags = flags
+    pending.isStream = file.isStream
     pending.to = to === null ? null : to.clone()
+    pending.message = message
     pending.sent = Math.max(first , 0)
     return pending.begin(file, WRITE_EVENTS, sock.sndTimeout)
   }
 
   /** accept(2) and accept4(2). */
   accept(call: string, fd: number, flags: number, peer: AddressOut | null): number | Promise<number> {
-    if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) !== 0) return this.#finish(call, -EINVAL)
     const file = this.#sys.socketOf(fd)
-    if (file === null) return this.#finish(call, this.#sys.socketError(fd))
+    const refused = this.#sys.acceptError(fd, flags)
+    if (file === null || refused < 0) return this.#finish(call, refused)
     const to = this.#sys.files.reserve()
     if (to < 0) return this.#finish(call, to)
     const pending = this.#accept
@@ -161,8 +214,8 @@ export class BlockingCalls {
       pending.file = null
       return pending.finish(first)
     }
-    this.#accept = new PendingAccept(this.#context)
-    return pending.begin(file, READ_EVENTS, file.sock.rcvTimeout)
+    this.#accept = this.#freeAccepts.pop() ?? new PendingAccept(this.#context, this.#freeAccepts)
+    return pending.begin(file, READ_EVENTS, file.sock.rcvTimeout, true)
   }
 
   /** connect(2) after a first answer `result` < 0: waits for the outcome if it goes on (inet_wait_for_connect). */
@@ -174,7 +227,7 @@ export class BlockingCalls {
     if (file === null || !isUnderWay || file.isNonBlocking || file.sock.sndTimeout < 0) {
       return this.#finish('connect', result, to)
     }
-    const pending = new PendingConnect(this.#context)
+    const pending = this.#freeConnects.pop() ?? new PendingConnect(this.#context, this.#freeConnects)
     pending.file = file
     pending.to.copy(to)
     pending.answer = result
@@ -195,7 +248,23 @@ export class BlockingCalls {
     return sleeping
   }
 
-  #finish(call: string, result: number, address: SockAddr | null = null): number {
+  /** A call on a blocking descriptor: one that completes at once may have to let others run first. */
+  #paced(file: OpenFile, result: number | Promise<number>): number | Promise<number> {
+    const isUsual = typeof result === 'number' && ++this.#inARow < CALLS_PER_SLICE && this.#pending.isEmpty
+    return isUsual ? result : this.#outOfTurn(file, result)
+  }
+
+  #outOfTurn(file: OpenFile, result: number | Promise<number>): number | Promise<number> {
+    const isOver = this.#inARow >= CALLS_PER_SLICE
+    if (isOver || typeof result !== 'number') this.#inARow = 0
+    // What it sent itself (SIGIO of the other end of its own socket) is delivered before the call returns.
+    const settled = this.#pending.isEmpty ? result : this.#context.afterCall(result)
+    return isOver && !file.isNonBlocking ? this.#context.pace.endSlice(settled) : settled
+  }
+
+  /** Gives a result >= 0 back, throws the error of another; calls of a process that has ended never return. */
+  #finish(call: string, result: number, address: SockAddr | null = null): number | Promise<number> {
+    if (result < 0 && this.#context.owner.isOver) return new Promise(() => {})
     return this.#context.finish(call, result, address)
   }
 }

@@ -78,6 +78,10 @@ export class EventFile extends OpenFile {
     return EVENT_SIZE
   }
 
+  override get description(): string {
+    return 'anon_inode:[eventfd]'
+  }
+
   protected override release(): void {}
 }
 

@@ -1,11 +1,26 @@
 /** A host: a network namespace with its transports, and the processes that run on it. */
 
 import type { PacketPool } from '../buf/pool.ts'
+import { FileTree } from '../fs/tree.ts'
 import type { Ipv4 } from '../ip/ipv4.ts'
 import type { Link } from '../link/link.ts'
-import { AF_INET, AF_UNIX } from '../sock/address.ts'
-import { IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM } from '../sock/constants.ts'
+import { NetlinkFamily } from '../netlink/netlink-family.ts'
+import { RtNetlink } from '../netlink/rtnetlink.ts'
+import { PacketFamily } from '../packet/packet-family.ts'
+import { Ping } from '../raw/ping.ts'
+import { Raw } from '../raw/raw.ts'
+import { AF_INET, AF_NETLINK, AF_PACKET, AF_UNIX } from '../sock/address.ts'
+import {
+  IPPROTO_ICMP,
+  IPPROTO_IP,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_STREAM,
+} from '../sock/constants.ts'
 import { Families, InetFamily } from '../socket/families.ts'
+import { FilesStat } from '../socket/open-file.ts'
 import type { Interface } from '../stack/interface.ts'
 import { type InterfaceOptions, Stack } from '../stack/stack.ts'
 import { type Clock, FunctionTask } from '../sys/clock.ts'
@@ -19,7 +34,11 @@ import { Tcp } from '../tcp/tcp.ts'
 import { Udp } from '../udp/udp.ts'
 import { Unix } from '../unix/unix.ts'
 import { Terminal } from './files.ts'
+import { mountProc } from './proc.ts'
 import { Process, type Program } from './process.ts'
+import { ProcessTable } from './process-table.ts'
+import { raise } from './signal-calls.ts'
+import { SockDiag } from './sock-diag.ts'
 import { type SocketRow, socketRows, type UnixRow, unixRows } from './socket-table.ts'
 import { traced } from './strace.ts'
 
@@ -52,14 +71,22 @@ export class Host {
   readonly udp: Udp
   readonly tcp: Tcp
   readonly unix: Unix
+  readonly ping: Ping
+  readonly raw: Raw
+  /** AF_PACKET: its sockets. */
+  readonly packet: PacketFamily
+  /** AF_NETLINK: its sockets and what answers them. */
+  readonly netlink: NetlinkFamily
+  /** Its files, and how many descriptions are open. */
+  readonly tree: FileTree
+  readonly openFiles: FilesStat
   /** Address families, for socket(2). */
   readonly families: Families = new Families()
   /** Types and protocols of AF_INET. */
   readonly inet: InetFamily
-  /** Running processes by id. */
-  readonly processes: Map<number, Process> = new Map()
+  /** Its processes by id: numbers, groups, signals. */
+  readonly table: ProcessTable
   readonly #onProgramFailure: ((process: Process, error: unknown) => void) | undefined
-  #nextPid = 1
 
   constructor(options: HostOptions) {
     const { name = 'host', clock, random, onProgramFailure } = options
@@ -67,14 +94,29 @@ export class Host {
     this.clock = clock
     this.stack = new Stack({ ...options, name, clock, random })
     this.#onProgramFailure = onProgramFailure
+    this.table = new ProcessTable(this.stack.sysctl)
     this.udp = new Udp(this.stack)
     this.tcp = new Tcp(this.stack)
-    this.unix = new Unix(this.stack)
-    this.inet = new InetFamily(this.stack)
+    this.tree = new FileTree(() => clock.epoch + clock.now())
+    this.openFiles = new FilesStat(this.stack.sysctl)
+    this.unix = new Unix(this.stack, this.tree)
+    this.unix.isProcess = (pid) => this.table.processes.has(pid)
+    this.inet = new InetFamily()
     this.inet.register(SOCK_STREAM, IPPROTO_TCP, () => this.tcp.createSocket())
     this.inet.register(SOCK_DGRAM, IPPROTO_UDP, () => this.udp.createSocket())
+    this.ping = new Ping(this.stack)
+    this.raw = new Raw(this.stack)
+    this.inet.register(SOCK_DGRAM, IPPROTO_ICMP, this.ping.create)
+    this.inet.register(SOCK_RAW, IPPROTO_IP, this.raw.create)
     this.families.register(AF_INET, this.inet.create)
     this.families.register(AF_UNIX, this.unix.create)
+    this.packet = new PacketFamily(this.stack)
+    this.families.register(AF_PACKET, this.packet.create)
+    this.netlink = new NetlinkFamily(this.stack)
+    new RtNetlink(this.netlink)
+    new SockDiag(this, this.netlink)
+    this.families.register(AF_NETLINK, this.netlink.create)
+    mountProc(this)
   }
 
   /** Puts an interface on one end of a link (`ip link add`, `ip addr add`). */
@@ -111,16 +153,27 @@ export class Host {
     if (result < 0) throw new SystemError('sysctl', result)
   }
 
+  /** Processes by id, those that have ended and were not waited for included. */
+  get processes(): ReadonlyMap<number, Process> {
+    return this.table.processes
+  }
+
+  /** The next number for a process or a thread: SystemError EAGAIN if all are used (kernel.pid_max). */
+  takePid(): number {
+    return raise('fork', this.table.allocate())
+  }
+
   /** A process without a program: the caller makes its calls and ends it with `end`. Descriptors 0 to 2 are a terminal. */
   createProcess(options: SpawnOptions = {}): Process {
-    const pid = this.#nextPid++
-    const process = new Process(this, pid, 0, options.name ?? 'process')
+    const pid = this.takePid()
+    const process = new Process(this, pid, options.name ?? 'process', null)
     process.credentials.euid = process.credentials.uid = options.euid ?? 0
     const terminal = new Terminal(options.output ?? ((): void => {}))
+    process.terminal = terminal
     process.files.add(terminal)
     process.files.add(terminal.ref())
     process.files.add(terminal.ref())
-    this.processes.set(pid, process)
+    this.table.add(process)
     return process
   }
 
@@ -128,13 +181,27 @@ export class Host {
   spawn(program: Program, options: SpawnOptions | string = {}): Process {
     const given = typeof options === 'string' ? { name: options } : options
     const process = this.createProcess({ ...given, name: given.name ?? (program.name || 'program') })
+    this.#start(process, program)
+    return process
+  }
+
+  #start(process: Process, program: Program): void {
     const start = new FunctionTask(() => {
       if (!process.isOver) void process.run(program, this.trace.syscall === null ? process : traced(process))
       this.clock.noteWakeup()
       return false
     })
     this.clock.defer(start)
-    return process
+  }
+
+  /** For `Process.fork` only: a child of `parent` that runs `program`; its id, or -EAGAIN. */
+  fork(parent: Process, program: Program): number {
+    const pid = this.table.allocate()
+    if (pid < 0) return pid
+    const child = new Process(this, pid, parent.name, parent)
+    this.table.add(child)
+    this.#start(child, program)
+    return pid
   }
 
   /** The sockets of this host, as `ss` lists them. */
@@ -145,11 +212,6 @@ export class Host {
   /** The local sockets of this host, as `ss -x` lists them. */
   unixSockets(): UnixRow[] {
     return unixRows(this)
-  }
-
-  /** For `Process.end` only. */
-  processEnded(process: Process): void {
-    this.processes.delete(process.pid)
   }
 
   /** For `Process.run` only. */

@@ -2,20 +2,24 @@
  * Pipes (pipe(7), fs/pipe.c): sixteen pages in a ring. A write of PIPE_BUF bytes or less goes into one page, so it is never
  * mixed with another's nor cut in two; a short one joins what is in the last page if it fits there.
  */
-import { CHUNK, type Chunk, copy } from '../buf/chunk.ts'
+import { type Chunk, copy } from '../buf/chunk.ts'
 import type { PacketPool } from '../buf/pool.ts'
+import { S_IFIFO } from '../fs/mode.ts'
 import { FIONREAD, O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY } from '../sock/constants.ts'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, WaitQueue } from '../sock/wait-queue.ts'
 import type { FileTable } from '../socket/file-table.ts'
 import { OpenFile } from '../socket/open-file.ts'
-import { EAGAIN, EBADF, EINVAL, EMFILE, EPIPE } from '../sys/errno.ts'
+import { POLL_IN, POLL_OUT } from '../socket/signal-constants.ts'
+import { EAGAIN, EBADF, EBUSY, EINVAL, EPERM, EPIPE, ESPIPE } from '../sys/errno.ts'
 
 /** Bytes written atomically: one page. */
 export const PIPE_BUF = 4096
 const SLOTS = 16
-const SLOT_MASK: number = SLOTS - 1
-/** Bytes a pipe holds. */
+/** Bytes a pipe holds at first, and what F_SETPIPE_SZ gives to those without privileges at most (fs.pipe-max-size). */
 export const PIPE_CAPACITY: number = SLOTS * PIPE_BUF
+const PIPE_MAX_SIZE = 1048576
+/** Largest size at all. */
+const PIPE_LIMIT = 0x80000000
 
 const READABLE = POLLIN | POLLRDNORM
 const WRITABLE = POLLOUT | POLLWRNORM
@@ -26,17 +30,55 @@ class Pipe {
   readonly writeWait: WaitQueue = new WaitQueue()
   readers = 1
   writers = 1
+  /** Number of its inode. */
+  readonly inode: number
   readonly #pool: PacketPool
-  readonly #offset: Int32Array = new Int32Array(SLOTS)
-  readonly #length: Int32Array = new Int32Array(SLOTS)
+  #slots = SLOTS
+  #mask: number = SLOTS - 1
+  #offset: Int32Array = new Int32Array(SLOTS)
+  #length: Int32Array = new Int32Array(SLOTS)
   /** 1: one write of a pipe with O_DIRECT, which is read alone. */
-  readonly #isPacket: Uint8Array = new Uint8Array(SLOTS)
+  #isPacket: Uint8Array = new Uint8Array(SLOTS)
   #chunk: Chunk | null = null
   #head = 0
   #tail = 0
 
-  constructor(pool: PacketPool) {
+  constructor({ pool, nextInode }: PipeHost) {
     this.#pool = pool
+    this.inode = nextInode()
+  }
+
+  /** F_GETPIPE_SZ: bytes it holds. */
+  get capacity(): number {
+    return this.#slots * PIPE_BUF
+  }
+
+  /** F_SETPIPE_SZ (pipe_set_size): the size it has now, a power of two; -EINVAL, -EPERM, or -EBUSY for more in it than fits. */
+  resize(size: number, isPrivileged: boolean): number {
+    if (!(size >= 0 && size <= PIPE_LIMIT)) return -EINVAL
+    const slots = 2 ** Math.ceil(Math.log2(Math.max(Math.ceil(size / PIPE_BUF), 1)))
+    if (slots > this.#slots && slots * PIPE_BUF > PIPE_MAX_SIZE && !isPrivileged) return -EPERM
+    const used = this.#head - this.#tail
+    if (used > slots) return -EBUSY
+    const chunk = used === 0 ? null : this.#pool.takeChunk(slots * PIPE_BUF)
+    const rings = [new Int32Array(slots), new Int32Array(slots), new Uint8Array(slots)] as const
+    for (let i = 0; i < used; i++) {
+      const from = (this.#tail + i) & this.#mask
+      for (const [r, ring] of [this.#offset, this.#length, this.#isPacket].entries()) {
+        ;(rings[r] as Int32Array | Uint8Array)[i] = ring[from] as number
+      }
+      chunk?.bytes.set((this.#chunk as Chunk).bytes.subarray(from * PIPE_BUF, (from + 1) * PIPE_BUF), i * PIPE_BUF)
+    }
+    const wasFull = this.isFull
+    this.#dropChunk()
+    this.#chunk = chunk
+    ;[this.#offset, this.#length, this.#isPacket] = rings
+    this.#slots = slots
+    this.#mask = slots - 1
+    this.#tail = 0
+    this.#head = used
+    if (wasFull && !this.isFull) this.writeWait.wake(WRITABLE)
+    return this.capacity
   }
 
   get isEmpty(): boolean {
@@ -44,13 +86,13 @@ class Pipe {
   }
 
   get isFull(): boolean {
-    return this.#head - this.#tail === SLOTS
+    return this.#head - this.#tail === this.#slots
   }
 
   /** Bytes to be read (FIONREAD). */
   get unread(): number {
     let sum = 0
-    for (let i = this.#tail; i < this.#head; i++) sum += this.#length[i & SLOT_MASK] as number
+    for (let i = this.#tail; i < this.#head; i++) sum += this.#length[i & this.#mask] as number
     return sum
   }
 
@@ -60,7 +102,7 @@ class Pipe {
     const wasFull = this.isFull
     let copied = 0
     while (copied < length && !this.isEmpty) {
-      const slot = this.#tail & SLOT_MASK
+      const slot = this.#tail & this.#mask
       const from = this.#offset[slot] as number
       const there = this.#length[slot] as number
       const part = Math.min(there, length - copied)
@@ -85,8 +127,8 @@ class Pipe {
     if (this.readers === 0) return -EPIPE
     let written = this.#merge(bytes, offset, length & (PIPE_BUF - 1))
     while (written < length && !this.isFull) {
-      this.#chunk ??= this.#pool.takeChunk(CHUNK)
-      const slot = this.#head & SLOT_MASK
+      this.#chunk ??= this.#pool.takeChunk(this.capacity)
+      const slot = this.#head & this.#mask
       const part = Math.min(PIPE_BUF, length - written)
       copy(this.#chunk.bytes, slot * PIPE_BUF, bytes, offset + written, part)
       this.#offset[slot] = 0
@@ -103,7 +145,7 @@ class Pipe {
   /** Puts what is more than whole pages behind what the last page holds, if it fits. */
   #merge(bytes: Uint8Array, offset: number, length: number): number {
     if (length === 0 || this.isEmpty) return 0
-    const slot = (this.#head - 1) & SLOT_MASK
+    const slot = (this.#head - 1) & this.#mask
     const end = (this.#offset[slot] as number) + (this.#length[slot] as number)
     if (this.#isPacket[slot] === 1 || end + length > PIPE_BUF) return 0
     copy((this.#chunk as Chunk).bytes, slot * PIPE_BUF + end, bytes, offset, length)
@@ -134,55 +176,99 @@ class Pipe {
   }
 }
 
-/** The end to read from. */
-export class PipeReader extends OpenFile {
-  readonly #pipe: Pipe
+/** Either end. */
+abstract class PipeEnd extends OpenFile {
+  readonly pipe: Pipe
 
   constructor(pipe: Pipe, flags: number) {
-    super(O_RDONLY | flags)
-    this.#pipe = pipe
+    super(flags)
+    this.pipe = pipe
+  }
+
+  override get canDirect(): boolean {
+    return true
+  }
+
+  override ioctl(request: number): number {
+    return request === FIONREAD ? this.pipe.unread : super.ioctl(request)
+  }
+
+  override seek(): number {
+    return -ESPIPE
+  }
+
+  override get mode(): number {
+    return S_IFIFO | 0o600
+  }
+
+  override get inodeNumber(): number {
+    return this.pipe.inode
+  }
+
+  override get description(): string {
+    return `pipe:[${this.pipe.inode}]`
+  }
+
+  override pipeSize(size: number | null, isPrivileged: boolean): number {
+    return size === null ? this.pipe.capacity : this.pipe.resize(size, isPrivileged)
+  }
+}
+
+/** The end to read from. */
+export class PipeReader extends PipeEnd {
+  constructor(pipe: Pipe, flags: number) {
+    super(pipe, O_RDONLY | flags)
   }
 
   override get wait(): WaitQueue {
-    return this.#pipe.readWait
+    return this.pipe.readWait
+  }
+
+  override get canAsync(): boolean {
+    return true
+  }
+
+  override get asyncCode(): number {
+    return POLL_IN
   }
 
   override poll(): number {
-    return (this.#pipe.isEmpty ? 0 : READABLE) | (this.#pipe.writers === 0 ? POLLHUP : 0)
+    return (this.pipe.isEmpty ? 0 : READABLE) | (this.pipe.writers === 0 ? POLLHUP : 0)
   }
 
   override read(bytes: Uint8Array, offset: number, length: number): number {
-    return this.#pipe.read(bytes, offset, length)
+    return this.pipe.read(bytes, offset, length)
   }
 
   override write(): number {
     return -EBADF
   }
 
-  override ioctl(request: number): number {
-    return request === FIONREAD ? this.#pipe.unread : super.ioctl(request)
-  }
-
   protected override release(): void {
-    this.#pipe.readerClosed()
+    this.pipe.readerClosed()
   }
 }
 
 /** The end to write to. */
-export class PipeWriter extends OpenFile {
-  readonly #pipe: Pipe
-
+export class PipeWriter extends PipeEnd {
   constructor(pipe: Pipe, flags: number) {
-    super(O_WRONLY | flags)
-    this.#pipe = pipe
+    super(pipe, O_WRONLY | flags)
   }
 
   override get wait(): WaitQueue {
-    return this.#pipe.writeWait
+    return this.pipe.writeWait
+  }
+
+  override get canAsync(): boolean {
+    return true
+  }
+
+  override get asyncCode(): number {
+    return POLL_OUT
   }
 
   override poll(): number {
-    return (this.#pipe.isFull ? 0 : WRITABLE) | (this.#pipe.readers === 0 ? POLLERR : 0)
+    return (this.pipe.isFull ? 0 : WRITABLE) | (this.pipe.readers === 0 ? POLLERR : 0)
   }
 
   override read(): number {
@@ -190,29 +276,31 @@ export class PipeWriter extends OpenFile {
   }
 
   override write(bytes: Uint8Array, offset: number, length: number): number {
-    return this.#pipe.write(bytes, offset, length, (this.flags & O_DIRECT) !== 0)
-  }
-
-  override ioctl(request: number): number {
-    return request === FIONREAD ? this.#pipe.unread : super.ioctl(request)
+    return this.pipe.write(bytes, offset, length, (this.flags & O_DIRECT) !== 0)
   }
 
   protected override release(): void {
-    this.#pipe.writerClosed()
+    this.pipe.writerClosed()
   }
 }
 
-/** pipe2(2) in raw form: `into` gets the descriptors for reading and writing. 0, -EINVAL or -EMFILE. */
-export function pipe2(files: FileTable, pool: PacketPool, flags: number, into: [number, number]): number {
+/** What a pipe needs of its host. */
+export interface PipeHost {
+  readonly pool: PacketPool
+  readonly nextInode: () => number
+}
+
+/** pipe2(2) in raw form: `into` gets the descriptors for reading and writing. 0, -EINVAL, -EMFILE or -ENFILE. */
+export function pipe2(files: FileTable, host: PipeHost, flags: number, into: [number, number]): number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return -EINVAL
   const reader = files.reserve()
-  if (reader < 0) return -EMFILE
+  if (reader < 0) return reader
   const writer = files.reserve()
   if (writer < 0) {
     files.cancel(reader)
-    return -EMFILE
+    return writer
   }
-  const pipe = new Pipe(pool)
+  const pipe = new Pipe(host)
   const closeOnExec = (flags & O_CLOEXEC) !== 0
   files.install(reader, new PipeReader(pipe, flags & O_NONBLOCK), closeOnExec)
   files.install(writer, new PipeWriter(pipe, flags & (O_NONBLOCK | O_DIRECT)), closeOnExec)

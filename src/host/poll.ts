@@ -4,6 +4,7 @@ import { POLLERR, POLLHUP, POLLNVAL } from '../sock/wait-queue.ts'
 import type { FileTable } from '../socket/file-table.ts'
 import type { OpenFile } from '../socket/open-file.ts'
 import type { Clock, Micros } from '../sys/clock.ts'
+import { EAGAIN } from '../sys/errno.ts'
 import { CallWaiter, Sleeper, type Sleepers } from './pending.ts'
 
 /** struct pollfd. A negative `fd` is skipped. */
@@ -37,16 +38,12 @@ export class PendingPoll extends Sleeper {
   readonly #waiters: CallWaiter[] = []
   /** Files waited for, kept open meanwhile. */
   readonly #files: OpenFile[] = []
-  readonly promise: Promise<number>
-  #resolve: ((count: number) => void) | null = null
 
-  constructor(clock: Clock, sleepers: Sleepers, table: FileTable, fds: readonly PollFd[]) {
+  constructor(call: string, clock: Clock, sleepers: Sleepers, table: FileTable, fds: readonly PollFd[]) {
     super(clock, sleepers)
+    this.call = call
     this.#table = table
     this.#fds = fds
-    this.promise = new Promise((resolve) => {
-      this.#resolve = resolve
-    })
     for (let i = 0; i < fds.length; i++) {
       const { fd, events } = fds[i] as PollFd
       const file = fd < 0 ? null : table.get(fd)
@@ -59,28 +56,26 @@ export class PendingPoll extends Sleeper {
     }
   }
 
+  override get restarts(): boolean {
+    return false
+  }
+
   /** Begins to wait, `timeout` microseconds; Infinity: for ever. */
   begin(timeout: Micros): Promise<number> {
-    this.sleep(timeout)
-    return this.promise
+    return this.sleep(timeout)
   }
 
-  override timeOut(): void {
-    // Once more, as do_poll does: what became ready at this very instant counts.
-    this.#end(scan(this.#table, this.#fds))
+  protected override attempt(): number {
+    return this.expire() || -EAGAIN
   }
 
-  protected override retry(): void {
-    const ready = scan(this.#table, this.#fds)
-    if (ready > 0) this.#end(ready)
+  /** Looks once more, as do_poll does: what became ready at this very instant counts. */
+  protected override expire(): number {
+    return scan(this.#table, this.#fds)
   }
 
   protected override letGo(): void {
     for (const waiter of this.#waiters) waiter.queue?.remove(waiter)
     for (const file of this.#files) file.unref()
-  }
-
-  #end(ready: number): void {
-    if (this.over()) this.#resolve?.(ready)
   }
 }

@@ -4,48 +4,53 @@
  * `process.sys` has the same calls in raw form: integers out, never waiting. Behaviour: the manual's section 2.
  */
 
+import { FsStruct } from '../fs/tree.ts'
 import { AF_UNIX, SockAddr } from '../sock/address.ts'
 import { F_DUPFD } from '../sock/constants.ts'
 import { OptionResult, type OptionValue } from '../sock/sock.ts'
-import { type Address, type AddressIn, type AddressOut, readAddress, toAddress } from '../socket/address-value.ts'
+import {
+  type Address,
+  type AddressIn,
+  type AddressOut,
+  readAddress,
+  toAddress,
+  writeAddress,
+} from '../socket/address-value.ts'
 import { Calls } from '../socket/calls.ts'
 import { Credentials } from '../socket/credentials.ts'
+import { familyName } from '../socket/family-names.ts'
 import { FileTable } from '../socket/file-table.ts'
+import { type MembershipRequest, membershipBytes } from '../socket/multicast-options.ts'
+import { F_GETOWN } from '../socket/signal-constants.ts'
 import type { Clock } from '../sys/clock.ts'
-import { SystemError } from '../sys/errno.ts'
+import { EAFNOSUPPORT, SystemError } from '../sys/errno.ts'
 import { BlockingCalls } from './blocking.ts'
 import type { Host } from './host.ts'
-import { Sleep } from './pending.ts'
 import { pipe2 } from './pipe.ts'
-import { ReadinessCalls } from './readiness.ts'
+import { ProcessCalls } from './process-calls.ts'
+import { ProcessExit } from './process-exit.ts'
+import { checkRange } from './range.ts'
+import type { SigInfo } from './signals.ts'
+import { WEXITSTATUS, WIFEXITED, WTERMSIG } from './wait.ts'
 
 /** A program: its exit code is what it returns or settles with, 0 for nothing. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a program may return nothing
 export type Program = (process: Process) => number | void | Promise<number | void>
 
-/** Thrown by `exit` to leave the program; never seen outside. */
-export class ProcessExit extends Error {
-  readonly exitCode: number
-  constructor(exitCode: number) {
-    super(`exit ${exitCode}`)
-    this.exitCode = exitCode
-  }
-}
-
 /** Exit code of a program that threw. */
 export const EXIT_THREW = 1
 
-export class Process extends ReadinessCalls {
-  readonly host: Host
-  readonly pid: number
-  readonly ppid: number
+/** A process: the calls of all its parts, those of sockets, and its life from the first call of its program to its exit. */
+export class Process extends ProcessCalls {
+  override readonly host: Host
+  override readonly pid: number
   /** The program's name, as `ps` shows it. */
   readonly name: string
-  readonly credentials: Credentials
+  override readonly credentials: Credentials
   /** Settles with the exit code when the process has ended; it never rejects. */
   readonly exited: Promise<number>
-  /** The exit code once it has ended. */
-  exitCode: number | undefined
+  /** The exit code once it has ended; 128 and its number if a signal killed it, as shells have it. */
+  override exitCode: number | undefined
   /** What the program threw, if that ended it. */
   failure: unknown
   readonly #clock: Clock
@@ -54,26 +59,53 @@ export class Process extends ReadinessCalls {
   readonly #option: OptionResult = new OptionResult()
   #resolveExited!: (code: number) => void
 
-  constructor(host: Host, pid: number, ppid: number, name: string) {
-    super(host.clock, new Calls(host.families, new FileTable(), new Credentials()))
+  /** For `Host` only. A child of `parent` has copies of its files, credentials and dispositions; null: init's. */
+  constructor(host: Host, pid: number, name: string, parent: Process | null) {
+    const files = parent?.files.clone() ?? new FileTable(host.openFiles)
+    super(host.clock, new Calls(host.families, files, parent?.credentials.clone() ?? new Credentials()))
     this.host = host
     this.pid = pid
-    this.ppid = ppid
     this.name = name
+    this.parent = parent
+    this.pgid = parent?.pgid ?? pid
+    this.sid = parent?.sid ?? pid
     this.credentials = this.sys.credentials
     this.credentials.pid = pid
+    this.sys.owners = host.table
+    this.credentials.fs ??= new FsStruct(host.tree)
+    if (parent !== null) {
+      this.signals.inherit(parent.signals)
+      this.terminal = parent.terminal
+      parent.children.add(this)
+    }
     this.#clock = host.clock
-    this.#blocking = new BlockingCalls({ sys: this.sys, clock: host.clock, sleepers: this.sleepers, finish })
+    this.#blocking = new BlockingCalls({
+      sys: this.sys,
+      clock: host.clock,
+      sleepers: this.sleepers,
+      pace: this.pace,
+      signals: this.signals,
+      afterCall: (result) => this.afterCall(result),
+      owner: this,
+      brokenPipe: () => this.brokenPipe(),
+      finish,
+    })
     this.exited = new Promise((resolve) => {
       this.#resolveExited = resolve
     })
+  }
+
+  protected override get blocking(): BlockingCalls {
+    return this.#blocking
   }
 
   // ---- Making and naming sockets ----
 
   /** socket(2): the lowest free descriptor. `type` may carry SOCK_NONBLOCK and SOCK_CLOEXEC. */
   socket(family: number, type: number, protocol: number = 0): number {
-    return finish('socket', this.sys.socket(family, type, protocol), null)
+    const fd = this.sys.socket(family, type, protocol)
+    if (fd === -EAFNOSUPPORT) throw new SystemError('socket', fd, familyName(family))
+    return finish('socket', fd, null)
   }
 
   /** socketpair(2): two connected descriptors. AF_UNIX only. */
@@ -95,7 +127,7 @@ export class Process extends ReadinessCalls {
 
   #pipe(call: string, flags: number): [number, number] {
     const fds: [number, number] = [-1, -1]
-    finish(call, pipe2(this.files, this.host.stack.pool, flags, fds), null)
+    finish(call, pipe2(this.files, this.host.stack, flags, fds), null)
     return fds
   }
 
@@ -127,27 +159,31 @@ export class Process extends ReadinessCalls {
     return result >= 0 ? result : this.#blocking.connect(fd, to, result)
   }
 
-  /** getsockname(2). */
-  getsockname(fd: number): Address {
+  /** getsockname(2): the name, which also goes to `into`, in Linux's bytes if that is a `SockaddrBuffer`. */
+  getsockname(fd: number, into?: AddressOut): Address {
     finish('getsockname', this.sys.getsockname(fd, this.#address), null)
+    if (into !== undefined) writeAddress(this.#address, into)
     return toAddress(this.#address)
   }
 
-  /** getpeername(2). */
-  getpeername(fd: number): Address {
+  /** getpeername(2): as getsockname, of the other end. */
+  getpeername(fd: number, into?: AddressOut): Address {
     finish('getpeername', this.sys.getpeername(fd, this.#address), null)
+    if (into !== undefined) writeAddress(this.#address, into)
     return toAddress(this.#address)
   }
 
-  /** getsockopt(2): an int, a name, or a struct by its fields. */
-  getsockopt(fd: number, level: number, name: number): OptionValue {
+  /** getsockopt(2): an int, a name, or a struct by its fields. With `optval`, Linux's bytes go there: how many (optlen). */
+  getsockopt(fd: number, level: number, name: number, optval?: Uint8Array): OptionValue {
+    if (optval !== undefined) return finish('getsockopt', this.sys.getsockoptBytes(fd, level, name, optval), null)
     finish('getsockopt', this.sys.getsockopt(fd, level, name, this.#option), null)
     return this.#option.value
   }
 
-  /** setsockopt(2): the value as an int, a name, a struct by its fields, or Linux's bytes. */
-  setsockopt(fd: number, level: number, name: number, value: OptionValue): void {
-    finish('setsockopt', this.sys.setsockopt(fd, level, name, value), null)
+  /** setsockopt(2): the value as an int, a name, a struct by its fields, or Linux's bytes, whose number is optlen. */
+  setsockopt(fd: number, level: number, name: number, value: OptionValue | MembershipRequest): void {
+    const optval = typeof value === 'object' && 'multiaddr' in value ? membershipBytes(name, value) : value
+    finish('setsockopt', this.sys.setsockopt(fd, level, name, optval), null)
   }
 
   // ---- Reading and writing ----
@@ -231,26 +267,12 @@ export class Process extends ReadinessCalls {
     return finish('dup3', this.sys.dup3(fd, to, flags), null)
   }
 
-  /** fcntl(2): F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC. */
+  /** fcntl(2): F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC, F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG. */
   fcntl(fd: number, command: number = F_DUPFD, argument: number = 0): number {
-    return finish('fcntl', this.sys.fcntl(fd, command, argument), null)
-  }
-
-  /** ioctl(2): FIONREAD, SIOCINQ, SIOCOUTQ, FIONBIO, … What C stores behind the pointer is returned. */
-  ioctl(fd: number, request: number, argument: number = 0): number {
-    return finish('ioctl', this.sys.ioctl(fd, request, argument), null)
-  }
-
-  // ---- Files ----
-
-  /** unlink(2): the name of a socket goes; who has it open keeps it. */
-  unlink(path: string): void {
-    finish('unlink', this.host.unix.names.unlink(path, this.credentials), null)
-  }
-
-  /** chmod(2): who may connect to a socket by its name. */
-  chmod(path: string, mode: number): void {
-    finish('chmod', this.host.unix.names.chmod(path, mode, this.credentials), null)
+    const result = this.sys.fcntl(fd, command, argument)
+    // An owner that is a group is a negative number, not an error.
+    if (command === F_GETOWN && this.files.get(fd) !== null) return result
+    return finish('fcntl', result, null)
   }
 
   // ---- The process itself ----
@@ -270,12 +292,6 @@ export class Process extends ReadinessCalls {
     this.credentials.euid = euid
   }
 
-  /** sleep(3), in seconds and parts of them. */
-  sleep(seconds: number): Promise<void> {
-    if (!(seconds >= 0)) throw new RangeError(`seconds: not a time: ${seconds}`)
-    return new Sleep(this.#clock, this.sleepers, Math.round(seconds * 1e6)).promise
-  }
-
   /** exit(3): ends the process here. */
   exit(code: number = 0): never {
     this.end(code & 0xff)
@@ -284,17 +300,42 @@ export class Process extends ReadinessCalls {
 
   /** Ends the process from outside: calls that sleep never return, descriptors are closed. Once only. */
   end(code: number): void {
+    this.#end((code & 0xff) << 8)
+  }
+
+  /** The end by a signal's default action. */
+  override killedBy(signal: number): void {
+    this.#end(signal)
+  }
+
+  /** do_exit: with the status word of wait(2). */
+  #end(status: number): void {
     if (this.exitCode !== undefined) return
-    this.exitCode = code
+    this.exitCode = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)
+    this.stopAlarm()
     this.sleepers.endAll()
     this.files.closeAll()
-    this.host.processEnded(this)
+    this.files.limit = 0
+    this.host.trace.exit?.(this.pid, status, this.host.name)
+    this.leaveFamily(status)
     this.#clock.noteWakeup()
-    this.#resolveExited(code)
+    this.#resolveExited(this.exitCode)
+  }
+
+  /** A program threw, or a handler while no call slept. */
+  override threw(error: unknown): void {
+    if (error instanceof ProcessExit || this.isOver) return
+    this.failure = error
+    this.end(EXIT_THREW)
+    this.host.programFailed(this, error)
+  }
+
+  override delivered(info: SigInfo): void {
+    this.host.trace.signal?.(this.pid, info, this.host.name)
   }
 
   /** True once it has ended. */
-  get isOver(): boolean {
+  override get isOver(): boolean {
     return this.exitCode !== undefined
   }
 
@@ -304,10 +345,7 @@ export class Process extends ReadinessCalls {
       const code = await program(self)
       this.end((code ?? 0) & 0xff)
     } catch (error) {
-      if (error instanceof ProcessExit) return
-      this.failure = error
-      this.end(EXIT_THREW)
-      this.host.programFailed(this, error)
+      this.threw(error)
     }
   }
 }
@@ -319,11 +357,4 @@ function finish(call: string, result: number, address: SockAddr | null): number 
   if (address.family === AF_UNIX) throw new SystemError(call, result, address.path || undefined)
   const { address: text, port } = toAddress(address)
   throw new SystemError(call, result, text, port)
-}
-
-function checkRange(bytes: Uint8Array, offset: number, length: number): void {
-  if (!(bytes instanceof Uint8Array)) throw new TypeError(`bytes: not a Uint8Array: ${String(bytes)}`)
-  if (!(offset >= 0 && length >= 0 && offset + length <= bytes.length)) {
-    throw new RangeError(`offset and length: ${offset}, ${length} do not lie in ${bytes.length} bytes`)
-  }
 }

@@ -2,37 +2,27 @@
 
 import type { Calls } from '../socket/calls.ts'
 import type { EpollEvent, EpollFile } from '../socket/epoll.ts'
-import type { FileTable } from '../socket/file-table.ts'
 import type { Clock, Micros } from '../sys/clock.ts'
 import { EINVAL, SystemError } from '../sys/errno.ts'
 import { PendingEpoll } from './epoll-wait.ts'
 import { EVENT_SIZE, eventfd, readWord, writeWord } from './eventfd.ts'
-import { Sleepers } from './pending.ts'
 import { PendingPoll, type PollFd, scan } from './poll.ts'
 import { type FdSet, PendingSelect, Selection } from './select.ts'
+import { raise, SignalCalls } from './signal-calls.ts'
+import type { SigSet } from './sigset.ts'
 import { type ITimerSpec, specMicros, type TimeSpec, type TimeVal, valMicros } from './time.ts'
 import { clockTime, timerfdCreate, timerfdGettime, timerfdSettime } from './timerfd.ts'
 
 /** A limit in milliseconds, a negative one for ever, in microseconds. */
 const msMicros = (ms: number): Micros => (ms < 0 ? Infinity : Math.trunc(ms) * 1000)
 
-/** Throws the error of a result < 0. */
-function raise(call: string, result: number): number {
-  if (result < 0) throw new SystemError(call, result)
-  return result
-}
-
-export abstract class ReadinessCalls {
-  readonly files: FileTable
-  /** The calls in raw form: a result >= 0 or -errno, never waiting. */
-  readonly sys: Calls
-  protected readonly sleepers: Sleepers = new Sleepers()
+/** The part of a `Process` that asks and awaits what its descriptors are ready for. */
+export abstract class ReadinessCalls extends SignalCalls {
   readonly #clock: Clock
 
   constructor(clock: Clock, sys: Calls) {
+    super(clock, sys)
     this.#clock = clock
-    this.sys = sys
-    this.files = sys.files
   }
 
   abstract read(fd: number, bytes: Uint8Array): number | Promise<number>
@@ -43,16 +33,18 @@ export abstract class ReadinessCalls {
     return this.#poll('poll', fds, msMicros(timeoutMs))
   }
 
-  /** ppoll(2): as poll, with a time limit as fine as the clock; null means for ever. Signal masks: null only. */
-  ppoll(fds: readonly PollFd[], timeout: TimeSpec | null, _sigmask: null = null): number | Promise<number> {
-    return this.#poll('ppoll', fds, timeout === null ? Infinity : raise('ppoll', specMicros(timeout)))
+  /** ppoll(2): as poll, with a time limit as fine as the clock; null means for ever; and under another signal mask. */
+  ppoll(fds: readonly PollFd[], timeout: TimeSpec | null, sigmask: SigSet | null = null): number | Promise<number> {
+    const limit = timeout === null ? Infinity : raise('ppoll', specMicros(timeout))
+    return this.masked(sigmask, () => this.#poll('ppoll', fds, limit))
   }
 
   #poll(call: string, fds: readonly PollFd[], timeout: Micros): number | Promise<number> {
     if (fds.length > this.files.limit) raise(call, -EINVAL)
     const ready = scan(this.files, fds)
-    if (ready > 0 || timeout === 0) return ready
-    return new PendingPoll(this.#clock, this.sleepers, this.files, fds).begin(timeout)
+    if (timeout === 0) return ready
+    if (ready > 0) return this.pace.after(ready)
+    return this.pace.after(new PendingPoll(call, this.#clock, this.sleepers, this.files, fds).begin(timeout))
   }
 
   /**
@@ -74,11 +66,11 @@ export abstract class ReadinessCalls {
     return typeof result === 'number' ? settle(result) : result.then(settle)
   }
 
-  /** pselect(2): as select, but `timeout` stays as it is. Signal masks: null only. */
+  /** pselect(2): as select, but `timeout` stays as it is; and under another signal mask. */
   // biome-ignore format: the parameters of pselect(2)
-  pselect(nfds: number, read: FdSet | null, write: FdSet | null, except: FdSet | null, timeout: TimeSpec | null = null, _sigmask: null = null): number | Promise<number> {
+  pselect(nfds: number, read: FdSet | null, write: FdSet | null, except: FdSet | null, timeout: TimeSpec | null = null, sigmask: SigSet | null = null): number | Promise<number> {
     const limit = timeout === null ? Infinity : raise('pselect', specMicros(timeout))
-    return this.#select('pselect', nfds, [read, write, except], limit)
+    return this.masked(sigmask, () => this.#select('pselect', nfds, [read, write, except], limit))
   }
 
   // biome-ignore format: one line
@@ -88,10 +80,10 @@ export abstract class ReadinessCalls {
     raise(call, selection.check())
     const ready = selection.scan()
     if (ready === 0 && limit > 0) {
-      return new PendingSelect(this.#clock, this.sleepers, this.files, selection).begin(limit)
+      return this.pace.after(new PendingSelect(call, this.#clock, this.sleepers, this.files, selection).begin(limit))
     }
     selection.store()
-    return ready
+    return limit > 0 ? this.pace.after(ready) : ready
   }
 
   // ---- epoll ----
@@ -117,25 +109,26 @@ export abstract class ReadinessCalls {
     return this.#epollWait('epoll_wait', epfd, events, maxevents, msMicros(timeoutMs))
   }
 
-  /** epoll_pwait(2): epoll_wait; signal masks: null only. */
+  /** epoll_pwait(2): epoll_wait under another signal mask. */
   // biome-ignore format: the parameters of epoll_pwait(2)
-  epoll_pwait(epfd: number, events: EpollEvent[], maxevents: number, timeoutMs: number = -1, _sigmask: null = null): number | Promise<number> {
-    return this.#epollWait('epoll_pwait', epfd, events, maxevents, msMicros(timeoutMs))
+  epoll_pwait(epfd: number, events: EpollEvent[], maxevents: number, timeoutMs: number = -1, sigmask: SigSet | null = null): number | Promise<number> {
+    return this.masked(sigmask, () => this.#epollWait('epoll_pwait', epfd, events, maxevents, msMicros(timeoutMs)))
   }
 
   /** epoll_pwait2(2): epoll_wait with a time limit as fine as the clock; null means for ever. */
   // biome-ignore format: the parameters of epoll_pwait2(2)
-  epoll_pwait2(epfd: number, events: EpollEvent[], maxevents: number, timeout: TimeSpec | null, _sigmask: null = null): number | Promise<number> {
+  epoll_pwait2(epfd: number, events: EpollEvent[], maxevents: number, timeout: TimeSpec | null, sigmask: SigSet | null = null): number | Promise<number> {
     const limit = timeout === null ? Infinity : raise('epoll_pwait2', specMicros(timeout))
-    return this.#epollWait('epoll_pwait2', epfd, events, maxevents, limit)
+    return this.masked(sigmask, () => this.#epollWait('epoll_pwait2', epfd, events, maxevents, limit))
   }
 
   // biome-ignore format: one line
   #epollWait(call: string, epfd: number, events: EpollEvent[], max: number, timeout: Micros): number | Promise<number> {
     const count = this.sys.epoll_wait(epfd, events, max)
-    if (count !== 0 || timeout === 0) return raise(call, count)
+    if (count < 0 || timeout === 0) return raise(call, count)
+    if (count > 0) return this.pace.after(count)
     const set = this.files.get(epfd) as EpollFile
-    return new PendingEpoll(this.#clock, this.sleepers, set, events, max).begin(timeout)
+    return this.pace.after(new PendingEpoll(call, this.#clock, this.sleepers, set, events, max).begin(timeout))
   }
 
   // ---- eventfd and timerfd ----

@@ -16,7 +16,7 @@ import { FD_SETSIZE } from '../socket/epoll-constants.ts'
 import type { FileTable } from '../socket/file-table.ts'
 import type { OpenFile } from '../socket/open-file.ts'
 import type { Clock, Micros } from '../sys/clock.ts'
-import { EBADF } from '../sys/errno.ts'
+import { EAGAIN, EBADF } from '../sys/errno.ts'
 import { CallWaiter, Sleeper, type Sleepers } from './pending.ts'
 
 /** What counts as readable, writable and exceptional. A descriptor closed meanwhile is all of them. */
@@ -141,10 +141,10 @@ export class PendingSelect extends Sleeper {
   readonly #waiters: CallWaiter[] = []
   /** Files waited for, kept open meanwhile. */
   readonly #files: OpenFile[] = []
-  #resolve: ((count: number) => void) | null = null
 
-  constructor(clock: Clock, sleepers: Sleepers, table: FileTable, selection: Selection) {
+  constructor(call: string, clock: Clock, sleepers: Sleepers, table: FileTable, selection: Selection) {
     super(clock, sleepers)
+    this.call = call
     this.#selection = selection
     for (const fd of selection.wanted()) {
       const file = table.get(fd)
@@ -157,31 +157,30 @@ export class PendingSelect extends Sleeper {
     }
   }
 
+  override get restarts(): boolean {
+    return false
+  }
+
   /** Begins to wait, `timeout` microseconds; Infinity: for ever. The sets are filled in before the promise settles. */
   begin(timeout: Micros): Promise<number> {
-    this.sleep(timeout)
-    return new Promise((resolve) => {
-      this.#resolve = resolve
-    })
+    return this.sleep(timeout)
   }
 
-  override timeOut(): void {
-    this.#end(this.#selection.scan())
+  protected override attempt(): number {
+    return this.expire() || -EAGAIN
   }
 
-  protected override retry(): void {
-    const count = this.#selection.scan()
-    if (count > 0) this.#end(count)
+  protected override expire(): number {
+    return this.#selection.scan()
+  }
+
+  protected override finish(result: number): number {
+    if (result >= 0) this.#selection.store()
+    return super.finish(result)
   }
 
   protected override letGo(): void {
     for (const waiter of this.#waiters) waiter.queue?.remove(waiter)
     for (const file of this.#files) file.unref()
-  }
-
-  #end(count: number): void {
-    if (!this.over()) return
-    this.#selection.store()
-    this.#resolve?.(count)
   }
 }

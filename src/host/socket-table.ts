@@ -1,6 +1,6 @@
 /** The sockets of a host as rows: what `ss`, `netstat` and the lab show of them (sock_diag(7)). */
 
-import { SIOCINQ, SIOCOUTQ, SOCK_DGRAM, SOCK_STREAM } from '../sock/constants.ts'
+import { SIOCINQ, SOCK_DGRAM, SOCK_STREAM } from '../sock/constants.ts'
 import {
   type Sock,
   TCP_CLOSE,
@@ -17,6 +17,8 @@ import {
   TCP_TIME_WAIT,
 } from '../sock/sock.ts'
 import { SocketFile } from '../socket/socket-file.ts'
+import type { Request } from '../tcp/request.ts'
+import { diff } from '../tcp/seq.ts'
 import { Tcb } from '../tcp/tcb.ts'
 import { TimeWait } from '../tcp/timewait.ts'
 import type { Host } from './host.ts'
@@ -30,7 +32,7 @@ export interface SocketHolder {
 
 /** One socket. */
 export interface SocketRow {
-  readonly netid: 'tcp' | 'udp'
+  readonly netid: 'tcp' | 'udp' | 'raw'
   /** Linux's number (TCP_ESTABLISHED, …) and the name `ss` gives it. */
   readonly state: number
   readonly stateName: string
@@ -45,6 +47,8 @@ export interface SocketRow {
   /** Name of the device it is bound to, or ''. */
   readonly device: string
   readonly holders: readonly SocketHolder[]
+  /** What the row is about: for tools that show more of it. */
+  readonly source?: Sock | TimeWait | Request
 }
 
 /** One local socket (AF_UNIX). */
@@ -131,9 +135,19 @@ export function socketRows(host: Host): SocketRow[] {
     if (t.state === TCP_CLOSE) continue
     if (t.state === TCP_LISTEN) {
       listeners.push(rowOf(host, 'tcp', t, t.state, t.queue?.length ?? 0, t.queue?.backlog ?? 0, holders))
-    } else
+    }
+    // SYN and FIN count (tcp_diag_get_info).
+    else
       others.push(
-        rowOf(host, 'tcp', t, t.state, Math.max(t.ioctl(SIOCINQ), 0), Math.max(t.ioctl(SIOCOUTQ), 0), holders),
+        rowOf(
+          host,
+          'tcp',
+          t,
+          t.state,
+          Math.max(diff(t.rcv.nxt, t.rcv.copiedSeq), 0),
+          diff(t.snd.writeSeq, t.snd.una),
+          holders,
+        ),
       )
   }
   for (const connection of host.tcp.table.values()) {
@@ -152,15 +166,22 @@ export function socketRows(host: Host): SocketRow[] {
       remotePort: connection.remotePort,
       device: '',
       holders: [],
+      source: connection,
     })
   }
   return [...rows, ...listeners, ...others]
 }
 
+/** All raw sockets, in order of making; their port is the protocol. */
+export function rawRows(host: Host): SocketRow[] {
+  const holders = socketHolders(host)
+  return [...host.raw.sockets].map((s) => rowOf(host, 'raw', s, s.state, s.rmemAlloc, s.wmemQueued, holders))
+}
+
 type Holders = ReadonlyMap<Sock, SocketHolder[]>
 
 // biome-ignore format: one line
-function rowOf(host: Host, netid: 'tcp' | 'udp', sock: Sock, state: number, recvQ: number, sendQ: number, holders: Holders): SocketRow {
+function rowOf(host: Host, netid: SocketRow['netid'], sock: Sock, state: number, recvQ: number, sendQ: number, holders: Holders): SocketRow {
   const { localAddress, localPort, remoteAddress, remotePort } = sock
   return {
     netid,
@@ -174,6 +195,7 @@ function rowOf(host: Host, netid: 'tcp' | 'udp', sock: Sock, state: number, recv
     remotePort,
     device: host.stack.interfaceByIndex(sock.boundInterface)?.name ?? '',
     holders: holders.get(sock) ?? [],
+    source: sock,
   }
 }
 

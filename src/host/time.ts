@@ -21,6 +21,12 @@ export interface ITimerSpec {
   value: TimeSpec
 }
 
+/** struct itimerval. */
+export interface ITimerVal {
+  interval: TimeVal
+  value: TimeVal
+}
+
 /** Microseconds of a timespec, rounded up; -EINVAL for one that is none (timespec64_valid). */
 export function specMicros({ sec, nsec }: TimeSpec): Micros {
   if (!(sec >= 0 && nsec >= 0 && nsec < 1e9)) return -EINVAL
@@ -36,4 +42,9 @@ export function valMicros({ sec, usec }: TimeVal): Micros {
 export function toSpec(micros: Micros): TimeSpec {
   const sec = Math.floor(micros / 1e6)
   return { sec, nsec: Math.round(micros - sec * 1e6) * 1000 }
+}
+
+export function toVal(micros: Micros): TimeVal {
+  const { sec, nsec } = toSpec(micros)
+  return { sec, usec: nsec / 1000 }
 }

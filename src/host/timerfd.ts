@@ -99,8 +99,16 @@ export class TimerFile extends OpenFile {
     return EVENT_SIZE
   }
 
+  override get canWrite(): boolean {
+    return false
+  }
+
   override write(): number {
     return -EINVAL
+  }
+
+  override get description(): string {
+    return 'anon_inode:[timerfd]'
   }
 
   protected override release(): void {

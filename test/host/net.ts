@@ -4,6 +4,7 @@ import { Host } from '../../src/host/host.ts'
 import type { Process, Program } from '../../src/host/process.ts'
 import { type CableEnd, cable } from '../../src/link/cable.ts'
 import { turn } from '../../src/platform/turn.ts'
+import { SIG_IGN, SIGPIPE } from '../../src/socket/constants.ts'
 import { SystemError } from '../../src/sys/errno.ts'
 import { Random } from '../../src/sys/random.ts'
 import { VirtualClock } from '../../src/sys/virtual-clock.ts'
@@ -31,11 +32,13 @@ export function net(options: { features?: number; mtu?: number } = {}): Net {
   return { clock, pool, a, b, cables }
 }
 
-/** One host in virtual time. */
+/** One host in virtual time, and a process of it that ignores SIGPIPE. */
 export function lone(): { clock: VirtualClock; host: Host; process: Process } {
   const clock = new VirtualClock(turn)
   const host = new Host({ name: 'h', clock, random: new Random(3) })
-  return { clock, host, process: host.createProcess() }
+  const process = host.createProcess()
+  process.signal(SIGPIPE, SIG_IGN)
+  return { clock, host, process }
 }
 
 /** Runs programs until all have ended; what one throws is thrown. */
@@ -72,3 +75,9 @@ export async function awaited(call: () => unknown): Promise<unknown> {
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const text = (b: Uint8Array, length: number = b.length): string =>
   new TextDecoder().decode(b.subarray(0, length))
+/** Bytes that tell a place from its neighbours, and one message from another. */
+export function pattern(length: number, seed: number): Uint8Array {
+  const made = new Uint8Array(length)
+  for (let i = 0; i < length; i++) made[i] = seed + (i & 255) * 7
+  return made
+}

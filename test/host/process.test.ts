@@ -22,7 +22,7 @@ test('a program runs in a process; its return value is the exit code, nothing co
   await clock.run()
   assert.deepEqual(await Promise.all([seven.exited, none.exited, big.exited]), [7, 0, 1])
   assert.equal(seven.name, 'seven')
-  assert.deepEqual([seven.pid, none.pid, big.pid], [2, 3, 4])
+  assert.deepEqual([seven.pid, none.pid, big.pid], [3, 4, 5])
 })
 
 test('exit ends the program where it stands and closes every descriptor (exit(3))', async () => {
@@ -235,10 +235,10 @@ test('system calls are told with arguments and results when somebody listens (Tr
   await clock.run()
   assert.equal(await p.exited, 5)
   assert.deepEqual(told, [
-    'h 2 socket(2,2) = 3',
-    'h 2 bind(3) = 0',
-    'h 2 accept(3) = -95',
-    'h 2 setsockopt(3,1,20) = 0',
-    'h 2 recv(3) = -11',
+    'h 3 socket(2,2) = 3',
+    'h 3 bind(3) = 0',
+    'h 3 accept(3) = -95',
+    'h 3 setsockopt(3,1,20) = 0',
+    'h 3 recv(3) = -11',
   ])
 })
