@@ -2,3 +2,4 @@
 export { RealClock, SLICE } from './clock.ts'
 export { platformRandom } from './random.ts'
 export { macrotask, turn } from './turn.ts'
+export { Workers, type WorkersOptions } from './worker.ts'

@@ -4,6 +4,7 @@
  */
 import {
   AF_INET,
+  CallGate,
   cable,
   F_WIRE,
   Host,
@@ -15,7 +16,7 @@ import {
   SystemError,
   VirtualClock,
 } from '../../src/index.ts'
-import { platformRandom, RealClock, turn } from '../../src/platform/index.ts'
+import { platformRandom, RealClock, turn, Workers } from '../../src/platform/index.ts'
 import { Network } from '../../src/sim/index.ts'
 import { line } from '../../src/wire/dissect.ts'
 import { scenario, sha256 } from '../determinism/capture.ts'
@@ -131,6 +132,16 @@ await ok('a dissected frame reads as with tcpdump', () => {
 await ok('random numbers of the platform', () => {
   const first = platformRandom().int32()
   check(first !== platformRandom().int32(), 'twice the same')
+})
+
+await ok('2,000 blocking round trips between two threads in workers', async () => {
+  const workers = new Workers()
+  const host = new Host({ clock: new RealClock(), random: new Random(1) })
+  const module = new URL('./thread-programs.ts', import.meta.url).href
+  const p = new CallGate(host.clock, workers).spawn(host, { module, name: 'client', argument: module })
+  const code = await p.exited
+  workers.close()
+  check(code === 0, `exit code ${code}: ${String(p.failure)}`)
 })
 
 const { bytes, exits } = await scenario(1)
