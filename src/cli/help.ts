@@ -1,11 +1,17 @@
 /** What `--help` says. */
 
+import { findTool } from '../app/tools.ts'
+
 const GENERAL = `sockeye - hosts with Berkeley sockets on a complete TCP/IP stack
 
   sockeye demo    two hosts, a client and a server, every packet and state change shown
   sockeye serve   a host on a real TAP device: echo, HTTP, forwarding
   sockeye dump    a capture file (pcap, pcapng) as text
   sockeye packetdrill    scripts in packetdrill's language, on our stack in virtual time
+  sockeye shell   a prompt on a small network of virtual hosts, with the tools below
+
+tools, with Linux's options and output, on the host of a running 'sockeye serve' or one of their own on a TAP device
+  arp cat hostname ifconfig ip nc netstat ping ps route ss sysctl tcpdump traceroute
 
   sockeye COMMAND --help    what a command takes
   sockeye --version
@@ -23,7 +29,8 @@ const DEMO = `sockeye demo [--seed N] [--out FILE]
 const SERVE = `sockeye serve --tap NAME --address CIDR ... [options]
 
   A host of ours on a TAP device of this machine (root, /dev/net/tun and the package koffi). The kernel's end of the
-  device is set up with ip(8). SIGINT or SIGTERM ends it and prints statistics.
+  device is set up with ip(8). SIGINT or SIGTERM ends it and prints statistics. While it runs, tools look at the host
+  from another terminal, through a control socket of this user's: sockeye ss -tan, sockeye tcpdump -n ...
 
   --tap NAME        the device; with --address, once for each interface
   --address CIDR    our address on it: 192.0.2.2/24
@@ -60,9 +67,40 @@ const PACKETDRILL = `sockeye packetdrill [--ignore-psh] [-q] [--variant V] FILE|
   -q                prints failures and the counts only
 `
 
-const BY_COMMAND: Readonly<Record<string, string>> = { demo: DEMO, serve: SERVE, dump: DUMP, packetdrill: PACKETDRILL }
+const SHELL = `sockeye shell [-c 'COMMAND; COMMAND...'] [--seed N]
+
+  alice - router - bob: three virtual hosts on two cables, and a prompt on one of them. 'host NAME' goes to another,
+  'help' lists the rest. Without a terminal, or with -c, commands run in virtual time: nothing waits.
+
+  -c, --command TEXT    runs these commands and ends with the status of the last
+  --seed N              another course of chance (default 1)
+
+  sockeye shell -c 'ping -c 3 198.51.100.10; ss -ta; host router; ip route'
+`
+
+const TOOL = `sockeye TOOL [--at PID|PATH | --tap NAME --address CIDR [--gateway IP]] [options of the tool]
+
+  Runs a tool of virtual hosts: arp cat hostname ifconfig ip nc netstat ping ps route ss sysctl tcpdump traceroute.
+  Options and output are those of Linux's tools (iproute2, net-tools, procps, iputils, OpenBSD's nc, tcpdump).
+
+  (none)            on the host of the one 'sockeye serve' that runs
+  --at PID|PATH     on that of the serve with this process id or control socket
+  --tap NAME        on a host made for this, on a TAP device of this machine (root)
+  --address CIDR    its address: 192.0.2.2/24
+  --gateway IP      its default route
+`
+
+const BY_COMMAND: Readonly<Record<string, string>> = {
+  demo: DEMO,
+  serve: SERVE,
+  dump: DUMP,
+  packetdrill: PACKETDRILL,
+  shell: SHELL,
+}
 
 /** The help of one command, or of the whole. */
 export function helpOf(command: string | undefined): string {
-  return (command !== undefined && Object.hasOwn(BY_COMMAND, command) ? BY_COMMAND[command] : undefined) ?? GENERAL
+  if (command === undefined) return GENERAL
+  if (Object.hasOwn(BY_COMMAND, command)) return BY_COMMAND[command] as string
+  return findTool(command) === undefined ? GENERAL : TOOL
 }

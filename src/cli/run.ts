@@ -12,6 +12,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   serve: async (args) => (await import('./serve.ts')).serve(args),
   dump,
   packetdrill: async (args) => (await import('./packetdrill.ts')).packetdrill(args),
+  shell: async (args) => (await import('./shell.ts')).shell(args),
+}
+
+/** The tool of virtual hosts of this name, as a command. */
+async function toolNamed(name: string): Promise<Command | undefined> {
+  const { findTool } = await import('../app/tools.ts')
+  if (findTool(name) === undefined) return undefined
+  return async (args) => (await import('./tool-command.ts')).toolCommand(name, args)
 }
 
 /** The version in package.json, which is some folders up from here: as source, and as built. */
@@ -44,9 +52,10 @@ export async function run(args: readonly string[]): Promise<number> {
     parse([word], {})
     throw new UsageError(`unknown option '${word}'`)
   }
-  const command = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined
+  const command = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : await toolNamed(word)
   if (command === undefined) throw new UsageError(`unknown command '${word}'; sockeye --help lists them`)
-  if (rest.includes('--help') || rest.includes('-h')) {
+  // To a tool -h may mean something else.
+  if (rest.includes('--help') || (rest.includes('-h') && Object.hasOwn(COMMANDS, word))) {
     process.stdout.write(helpOf(word))
     return 0
   }

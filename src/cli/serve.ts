@@ -13,6 +13,7 @@ import { errnoName, SystemError } from '../sys/errno.ts'
 import { Random } from '../sys/random.ts'
 import { STATUS_FAILED, UsageError } from './arguments.ts'
 import { FileSink, Recorder } from './capture-file.ts'
+import { Control } from './control.ts'
 import { parseServe, type ServeOptions } from './serve-options.ts'
 import { discard, echo, source } from './services.ts'
 import { statistics } from './statistics.ts'
@@ -41,11 +42,15 @@ export async function serve(args: readonly string[]): Promise<number> {
   await links.open()
   addGateway(host, options)
   const web = startServices(host, options)
+  const control = new Control(host)
+  const closed = await control.open()
+  if (closed !== undefined) process.stderr.write(`sockeye: no control socket: ${closed}\n`)
   const flushing = setInterval(() => sink?.flush(), FLUSH_MS)
   process.stdout.write(`${readyLine(options, links.taps)}\n`)
   const signal = await stopped
   clearInterval(flushing)
   web?.close()
+  control.close()
   for (const running of [...host.processes.values()]) running.end(0)
   links.close()
   sink?.close()

@@ -3,6 +3,7 @@ import type { Process, Program } from '../host/process.ts'
 import { AF_INET } from '../sock/address.ts'
 import { SHUT_WR, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, SOMAXCONN } from '../sock/constants.ts'
 import { NOFILE_MAX } from '../socket/file-table.ts'
+import { SIG_IGN, SIGPIPE } from '../socket/signal-constants.ts'
 import { SystemError } from '../sys/errno.ts'
 
 const ECHO_BUFFER = 65536
@@ -14,6 +15,8 @@ type Serve = (process: Process, fd: number) => Promise<void>
 function server(port: number, serve: Serve): Program {
   return async (process) => {
     process.fileLimit = NOFILE_MAX
+    // A client that goes away is EPIPE, not the end of the server.
+    process.signal(SIGPIPE, SIG_IGN)
     const listener = process.socket(AF_INET, SOCK_STREAM)
     process.setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, 1)
     process.bind(listener, { port })
