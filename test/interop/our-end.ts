@@ -2,10 +2,14 @@
  * Our end of the tests that are no `sockeye serve`: a host on the TAP device of the namespace this is started in, and one
  * short program, chosen by the second argument; the first names the capture; its outcome is printed as one line of JSON.
  */
+import { endlessClient } from '../../examples/fork-server/client.ts'
+import { forkServer } from '../../examples/fork-server/server.ts'
+import { oneShotClient } from '../../examples/one-shot/client.ts'
+import { oneShotServer } from '../../examples/one-shot/server.ts'
 import { ping } from '../../src/app/ping.ts'
 import { FileSink, Recorder } from '../../src/cli/capture-file.ts'
 import { Host } from '../../src/host/host.ts'
-import type { Process } from '../../src/host/process.ts'
+import type { Process, Program } from '../../src/host/process.ts'
 import { RealClock } from '../../src/platform/clock.ts'
 import { platformRandom } from '../../src/platform/random.ts'
 import { openTap } from '../../src/platform/tap.ts'
@@ -16,9 +20,13 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
   SOL_TCP,
+  TCP_INFO,
+  TCP_MD5SIG,
   TCP_USER_TIMEOUT,
 } from '../../src/socket/constants.ts'
 import { SystemError } from '../../src/sys/errno.ts'
+import { Random } from '../../src/sys/random.ts'
+import { Middlebox } from '../tcp/middlebox.ts'
 import { KERNEL, OURS, PREFIX, TAP } from './lab.ts'
 
 const [capture = '', mode = '', ...args] = process.argv.slice(2)
@@ -26,7 +34,13 @@ const clock = new RealClock()
 const host = new Host({ name: 'ours', clock, random: platformRandom() })
 const tap = await openTap(TAP, { clock, pool: host.stack.pool })
 const sink = capture === '' ? undefined : new FileSink('capture', capture)
-const link = sink === undefined ? tap : new Recorder(sink, clock, undefined).record(tap, TAP)
+const box = mode === 'accecn' ? new Middlebox(tap, new Random(1), 0.02) : null
+if (box !== null) {
+  box.asksForMore = true
+  host.sysctl.tcp_ecn = 3
+}
+const device = box ?? tap
+const link = sink === undefined ? device : new Recorder(sink, clock, undefined).record(device, TAP)
 host.addInterface(TAP, link, { addresses: [`${OURS}/${PREFIX}`] })
 
 const say = (line: string): boolean => process.stdout.write(`${line}\n`)
@@ -63,15 +77,38 @@ const MODES: Readonly<Record<string, (program: Process) => Promise<object>>> = {
     })
   },
 
-  /** connect PORT TEXT: connects to the kernel, writes, half-closes, reads to the end. */
+  /** connect PORT TEXT [TCP_ECN]: connects to the kernel, writes, half-closes, reads to the end. */
   async connect(program) {
+    if (args[2] !== undefined) host.sysctl.tcp_ecn = Number(args[2])
     const fd = program.socket(AF_INET, SOCK_STREAM)
     await program.connect(fd, { address: KERNEL, port: Number(args[0]) })
     await program.write(fd, bytesOf(args[1] as string))
     program.shutdown(fd, SHUT_WR)
     const got = await readAll(program, fd)
+    const info = Buffer.from(program.getsockopt(fd, SOL_TCP, TCP_INFO) as Uint8Array).toString('hex')
     await program.close(fd)
-    return { got }
+    return { got, info }
+  },
+
+  /** signed PORT KEY: connects with TCP_MD5SIG, writes, reads to the end; two seconds at most. */
+  async signed(program) {
+    const fd = program.socket(AF_INET, SOCK_STREAM)
+    const key = bytesOf(args[1] as string)
+    // struct tcp_md5sig: family and address first, the key's length at 130, the key at 136.
+    const signature = new Uint8Array(216)
+    signature[0] = AF_INET
+    signature.set(KERNEL.split('.').map(Number), 4)
+    signature[130] = key.length
+    signature.set(key, 136)
+    program.setsockopt(fd, SOL_TCP, TCP_MD5SIG, signature)
+    program.setsockopt(fd, SOL_TCP, TCP_USER_TIMEOUT, 2000)
+    try {
+      await program.connect(fd, { address: KERNEL, port: Number(args[0]) })
+      await program.write(fd, bytesOf('signed'))
+      return { said: await readAll(program, fd) }
+    } catch (error) {
+      return { said: codeOf(error) }
+    }
   },
 
   /** refused PORT: connects where nobody listens. */
@@ -130,6 +167,22 @@ const MODES: Readonly<Record<string, (program: Process) => Promise<object>>> = {
     }
   },
 
+  /**
+   * accecn PORT: takes one connection of the kernel behind a router that marks, and on whose way the kernel's SYN asks for
+   * AccECN; sends back what comes; what TCP_INFO counted.
+   */
+  async accecn(program) {
+    const listening = listener(program, Number(args[0]), false)
+    say('listening')
+    const fd = await program.accept(listening)
+    const buffer = new Uint8Array(65536)
+    for (let n = await program.read(fd, buffer); n > 0; n = await program.read(fd, buffer))
+      for (let at = 0; at < n; ) at += await program.write(fd, buffer.subarray(at, n))
+    const bytes = program.getsockopt(fd, SOL_TCP, TCP_INFO) as Uint8Array
+    await program.close(fd)
+    return { info: Buffer.from(bytes).toString('hex'), markedOut: box?.markedOut, markedIn: box?.markedIn }
+  },
+
   /** drain PORT: connects and reads until an error or the end. */
   async drain(program) {
     const fd = program.socket(AF_INET, SOCK_STREAM)
@@ -144,7 +197,28 @@ const MODES: Readonly<Record<string, (program: Process) => Promise<object>>> = {
   },
 }
 
-const run = MODES[mode]
+/** What the examples print. */
+let said = ''
+const output = (bytes: Uint8Array): void => {
+  said += new TextDecoder().decode(bytes)
+}
+/** A program of the examples, to its end; `ready` when it has begun, which for a server is to listen. */
+async function play(...programs: Program[]): Promise<object> {
+  const processes = programs.map((program) => host.spawn(program, { output }))
+  await new Promise((resolve) => setImmediate(resolve))
+  say('ready')
+  const codes = await Promise.all(processes.map((process) => process.exited))
+  return { said, codes }
+}
+const EXAMPLES: Readonly<Record<string, () => Promise<object>>> = {
+  'one-shot-client': () => play(oneShotClient(KERNEL, Number(args[0]), 'one answer, please')),
+  'one-shot-server': () => play(oneShotServer(Number(args[0]), bytesOf('one answer\n'))),
+  'fork-server': () => play(forkServer({ port: Number(args[0]), connections: Number(args[1]) })),
+  'endless-clients': () =>
+    play(...Array.from({ length: Number(args[1]) }, () => endlessClient(KERNEL, Number(args[0]), Number(args[2])))),
+}
+
+const run = MODES[mode] ?? EXAMPLES[mode]
 if (run === undefined) throw new Error(`no such mode: ${mode}`)
 const program = host.createProcess({ name: mode })
 const outcome = await run(program)

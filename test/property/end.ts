@@ -1,10 +1,5 @@
 /** One end of a connection in the property test: a program that writes, reads, pauses and ends as its plan says. */
 import type { SockAddr } from '../../src/sock/address.ts'
-import { SF_KEEPALIVE, SF_LINGER, SF_RCVBUF_LOCK, SF_SNDBUF_LOCK } from '../../src/sock/sock.ts'
-import { POLLERR, POLLHUP, POLLOUT, Waiter } from '../../src/sock/wait-queue.ts'
-import { type Clock, Timer } from '../../src/sys/clock.ts'
-import { EAGAIN, EINPROGRESS } from '../../src/sys/errno.ts'
-import type { Random } from '../../src/sys/random.ts'
 import {
   SOL_TCP,
   TCP_CORK,
@@ -14,7 +9,12 @@ import {
   TCP_MAXSEG,
   TCP_NODELAY,
   TCP_USER_TIMEOUT,
-} from '../../src/tcp/sockopt.ts'
+} from '../../src/sock/constants.ts'
+import { SF_KEEPALIVE, SF_LINGER, SF_RCVBUF_LOCK, SF_SNDBUF_LOCK } from '../../src/sock/sock.ts'
+import { POLLERR, POLLHUP, POLLOUT, Waiter } from '../../src/sock/wait-queue.ts'
+import { type Clock, Timer } from '../../src/sys/clock.ts'
+import { EAGAIN, EINPROGRESS } from '../../src/sys/errno.ts'
+import type { Random } from '../../src/sys/random.ts'
 import type { Tcb } from '../../src/tcp/tcb.ts'
 import type { EndPlan } from './plan.ts'
 

@@ -1,0 +1,255 @@
+/** Plays a sequence at a stack: makes segments of its steps by what was seen so far, and notes what comes back. */
+import * as ipv4 from '../../src/wire/ipv4.ts'
+import * as wire from '../../src/wire/tcp.ts'
+import * as options from '../../src/wire/tcp-options.ts'
+import { finishIp, flagBits, patternBytes, writeOptions } from '../tcp/segment.ts'
+import type { CallStep, Place, SegmentStep, Sequence } from './sequence.ts'
+
+/** A stack with a program of one socket. */
+export interface Arm {
+  /** The program's first calls: a listener, or a socket that connects. */
+  open(sequence: Sequence): string
+  call(step: CallStep): string
+  inject(packet: Uint8Array): void
+  /** IP packets for the peer since the last time. */
+  take(): Uint8Array[]
+  /** What the program could see of its socket. */
+  state(): string
+  close(): void
+}
+
+/** Where the ends are. */
+export interface Ends {
+  readonly local: number
+  readonly localPort: number
+  readonly remote: number
+  readonly remotePort: number
+}
+
+/** Milliseconds of the peer's clock between steps. */
+const TICK = 10
+const MAX_PACKET = 2048
+
+export class Play {
+  readonly #sequence: Sequence
+  readonly #arm: Arm
+  readonly #ends: Ends
+  /** The stack's initial sequence number; 0 while it has not said it. */
+  #iss = 0
+  #knowsIss = false
+  /** Relative: ends of both streams, what the peer acknowledged, what the stack did. */
+  #end = 0
+  #hostEnd = 0
+  #una = 0
+  #acked = 0
+  #mss = 1460
+  #tsSeen = 0
+  #ts = false
+  #step = 0
+  readonly #bytes = new Uint8Array(MAX_PACKET)
+  readonly #parsed = new options.ParsedOptions()
+
+  constructor(sequence: Sequence, arm: Arm, ends: Ends) {
+    this.#sequence = sequence
+    this.#arm = arm
+    this.#ends = ends
+  }
+
+  /** Yields milliseconds to wait; one outcome for the beginning and one for each step. */
+  *run(): Generator<number, string[]> {
+    const outcomes = [this.#outcome(this.#arm.open(this.#sequence))]
+    for (const step of this.#sequence.steps) {
+      this.#step++
+      let said = ''
+      if (step.kind === 'segment') this.#send(step)
+      else if (step.kind === 'call') said = this.#arm.call(step)
+      else yield step.ms
+      // What is due at once happens before it is looked at.
+      yield 0
+      outcomes.push(this.#outcome(said))
+    }
+    // Nothing of it shall disturb the next one.
+    this.#reset()
+    this.#arm.close()
+    this.#reset()
+    yield 0
+    this.#arm.take()
+    return outcomes
+  }
+
+  #outcome(said: string): string {
+    const replies = this.#arm.take().map((packet) => this.#arrived(packet))
+    return [said, ...replies.filter((text) => text !== ''), this.#arm.state()].filter((text) => text !== '').join(' | ')
+  }
+
+  #place({ part, more, whole }: Place): number {
+    const span = this.#hostEnd - this.#una
+    let bytes = Math.floor(span * part)
+    if (whole && part < 1) bytes -= bytes % this.#mss
+    return (this.#una + bytes + more) | 0
+  }
+
+  #clock(): number {
+    return (this.#sequence.clock + this.#step * TICK) | 0
+  }
+
+  #send(s: SegmentStep): void {
+    const bits = flagBits(s.flags)
+    const isSyn = (bits & wire.SYN) !== 0
+    const base = s.from === 'end' ? this.#end : this.#acked
+    const seq = (base + s.offset) | 0
+    const data = patternBytes(seq, s.length)
+    if (s.isWrong) for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) ^ 0x55
+    const ack = this.#place(s.ack)
+    const ts = this.#timestamps(s, isSyn)
+    const sack = s.sack.map(([l, r]) => [this.#place(l), this.#place(r)] as const)
+    // Three blocks fit beside timestamps.
+    const fitting = sack.slice(0, ts === null ? 4 : 3)
+    const b = this.#bytes
+    const at = ipv4.HDR_LEN
+    const end = writeOptions(b, at + wire.HDR_LEN, { ...s, ts, sack: fitting } as never, (n) => (this.#iss + n) | 0)
+    const { local, localPort, remote, remotePort } = this.#ends
+    wire.emit(
+      b,
+      at,
+      remotePort,
+      localPort,
+      (this.#sequence.isn + seq) | 0,
+      (bits & wire.ACK) !== 0 ? (this.#iss + ack) | 0 : 0,
+      end - at,
+      bits,
+      s.window,
+    )
+    wire.setUrgent(b, at, s.urgent)
+    b.set(data, end)
+    const packet = finishIp(b, end + data.length, remote, local, ipv4.PROTO_TCP, s.tos)
+    this.#advance(bits, seq, s.length, ack)
+    this.#arm.inject(packet)
+  }
+
+  #timestamps(s: SegmentStep, isSyn: boolean): readonly [number, number] | null {
+    if (s.raw !== undefined) return null
+    if (isSyn && s.ts !== undefined) this.#ts = s.ts !== null
+    if (s.ts === null || (s.ts === undefined && !this.#ts)) return null
+    const [val, ecr] = s.ts ?? [0, 0]
+    return [(this.#clock() + val) | 0, (this.#tsSeen + ecr) | 0]
+  }
+
+  /** What goes on from the end of the stream makes it longer. */
+  #advance(bits: number, seq: number, length: number, ack: number): void {
+    const end = seq + length + ((bits & (wire.SYN | wire.FIN)) !== 0 ? 1 : 0)
+    if ((bits & wire.RST) === 0 && seq <= this.#end && end > this.#end && end < this.#end + 70000) this.#end = end
+    if ((bits & wire.ACK) !== 0 && ack > this.#una && ack <= this.#hostEnd) this.#una = ack
+  }
+
+  /** A reply in words. */
+  #arrived(b: Uint8Array): string {
+    if (ipv4.protocol(b, 0) !== ipv4.PROTO_TCP) return `protocol ${ipv4.protocol(b, 0)}`
+    const at = ipv4.headerLength(b, 0)
+    const header = wire.headerLength(b, at)
+    const bits = wire.flags(b, at)
+    const p = this.#parsed
+    options.reset(p)
+    options.parse(b, at + wire.HDR_LEN, at + header, p)
+    if ((bits & wire.SYN) !== 0) {
+      this.#iss = wire.seq(b, at)
+      this.#knowsIss = true
+    }
+    const length = ipv4.totalLength(b, 0) - at - header
+    const seq = (wire.seq(b, at) - this.#iss) | 0
+    const ack = (wire.ack(b, at) - this.#sequence.isn) | 0
+    const end = seq + length + ((bits & (wire.SYN | wire.FIN)) !== 0 ? 1 : 0)
+    if ((bits & wire.RST) === 0 && end > this.#hostEnd) this.#hostEnd = end
+    if ((bits & wire.ACK) !== 0 && ack > this.#acked) this.#acked = ack
+    if (p.hasTs) this.#tsSeen = p.tsVal
+    if (length > 0) this.#mss = Math.max(length, 1)
+    // An answer to a SYN for nobody has no sequence number.
+    const place = (bits & wire.RST) !== 0 && wire.seq(b, at) === 0 ? 'zero' : `${seq}:${seq + length}`
+    const words = [
+      `> ${wire.formatFlags(bits & ~wire.PSH)} ${place} ack ${(bits & wire.ACK) !== 0 ? ack : wire.ack(b, at)} win ${wire.window(b, at)}`,
+    ]
+    if (length > 0) words.push(contents(b, at + header, length, seq))
+    if ((bits & wire.URG) !== 0) words.push(`urg ${wire.urgent(b, at)}`)
+    if (header > wire.HDR_LEN) words.push(`<${this.#options(b, at + wire.HDR_LEN, at + header)}>`)
+    if (ipv4.tos(b, 0) !== 0) words.push(`tos ${ipv4.tos(b, 0)}`)
+    return words.join(' ')
+  }
+
+  /** Options in their order, times of the stack's own clock left out. */
+  #options(b: Uint8Array, from: number, end: number): string {
+    const words: string[] = []
+    const p = this.#parsed
+    for (let at = from; at < end; ) {
+      const length = options.optionLength(b, at, end)
+      if (length === 0) return [...words, 'bad'].join(',')
+      const kind = b[at] as number
+      if (kind === options.NOP) words.push('.')
+      else if (kind === options.MSS) words.push(`mss ${p.mss}`)
+      else if (kind === options.WSCALE) words.push(`wscale ${p.wscale}`)
+      else if (kind === options.SACK_PERMITTED) words.push('sackOK')
+      else if (kind === options.TIMESTAMP)
+        words.push(p.tsEcr === 0 ? 'TS 0' : `TS ${(p.tsEcr - this.#sequence.clock) | 0}`)
+      else if (kind === options.SACK) {
+        for (let i = 0; i < p.sackCount; i++)
+          words.push(
+            `sack ${(options.sackLeft(b, p, i) - this.#sequence.isn) | 0}:${(options.sackRight(b, p, i) - this.#sequence.isn) | 0}`,
+          )
+      } else words.push(`kind ${kind}: ${[...b.subarray(at + 2, at + length)].join(' ')}`)
+      at += length
+    }
+    return words.join(',')
+  }
+
+  /** Ends what the peer knows of. */
+  #reset(): void {
+    if (!this.#knowsIss) return
+    const b = this.#bytes
+    const { local, localPort, remote, remotePort } = this.#ends
+    const seqs = [this.#acked, this.#end]
+    for (const seq of seqs) {
+      wire.emit(
+        b,
+        ipv4.HDR_LEN,
+        remotePort,
+        localPort,
+        (this.#sequence.isn + seq) | 0,
+        (this.#iss + this.#hostEnd) | 0,
+        wire.HDR_LEN,
+        wire.RST | wire.ACK,
+        0,
+      )
+      this.#arm.inject(finishIp(b, ipv4.HDR_LEN + wire.HDR_LEN, remote, local, ipv4.PROTO_TCP, 0))
+    }
+  }
+}
+
+/** What a program sends is the pattern from its first byte on. */
+function contents(b: Uint8Array, at: number, length: number, seq: number): string {
+  const expected = patternBytes(seq, length)
+  for (let i = 0; i < length; i++) if (b[at + i] !== expected[i]) return `byte ${i} is not the stream's`
+  return ''
+}
+
+/** Bytes read, as a number that tells others apart. */
+export function digest(bytes: Uint8Array, length: number): string {
+  let h = 0
+  for (let i = 0; i < length; i++) h = (Math.imul(h, 31) + (bytes[i] as number)) | 0
+  return (h >>> 0).toString(36)
+}
+
+/** The segment size of a connection that has not got the peer's is nobody's concern. */
+const SYN_SENT = 2
+const CLOSED = 7
+
+/** The fields of struct tcp_info that do not depend on time. */
+export function infoText(view: DataView): string {
+  const u32 = (at: number): number => view.getUint32(at, true)
+  const rest = [
+    `ca ${view.getUint8(1)}`,
+    `out ${u32(24)}/${u32(28)}/${u32(32)}/${u32(36)}`,
+    `cwnd ${u32(80)}/${u32(76)}`,
+    `mss ${view.getUint8(0) === SYN_SENT || view.getUint8(0) === CLOSED ? '-' : u32(16)}/${u32(20)}/${u32(84)}`,
+    `reord ${u32(88)}`,
+  ]
+  return `state ${view.getUint8(0)} opt ${view.getUint8(5)} ${rest.join(' ')}`
+}
