@@ -12,8 +12,10 @@ import { bulkOurs, bulkPeer } from './bulk.ts'
 import { concurrentOurs, connectionsOurs, connectionsPeer } from './connections.ts'
 import { datagramsOurs, datagramsPeer } from './datagrams.ts'
 import { median, type Pace, pace as paceOf, type Row } from './harness.ts'
+import { localOurs, localPeer, localRatio } from './local.ts'
 import { idleOurs, idlePeer, quarters } from './memory.ts'
 import { roundTripsAwaited, roundTripsEvents, roundTripsPeer } from './round-trips.ts'
+import { threadsLocal, threadsPeer, threadsPingPong, threadsStreamed } from './threads.ts'
 
 type Side = (pace: Pace) => Promise<number[]>
 
@@ -106,6 +108,46 @@ const BENCHES: readonly Bench[] = [
     bar: null,
     ours: (p) => datagramsOurs(p, true),
     peer: datagramsPeer,
+  },
+  {
+    id: 'threads',
+    name: 'TCP 64 B send+recv, blocking calls of two workers, streamed (peer: MessageChannel)',
+    unit: '/s',
+    bar: 300_000,
+    ours: threadsStreamed,
+    peer: (p) => threadsPeer(p, false),
+  },
+  {
+    id: 'threads-rr',
+    name: 'TCP 64 B send+recv, blocking calls of two workers, each waits for the other (peer: MessageChannel)',
+    unit: '/s',
+    bar: null,
+    ours: threadsPingPong,
+    peer: (p) => threadsPeer(p, true),
+  },
+  {
+    id: 'threads-unix',
+    name: 'AF_UNIX 64 B send+recv, blocking calls of two workers, streamed',
+    unit: '/s',
+    bar: null,
+    ours: threadsLocal,
+    peer: null,
+  },
+  {
+    id: 'local',
+    name: 'AF_UNIX stream bulk, 32 KiB calls (peer: our TCP over lo, in turns)',
+    unit: 'Gbit/s',
+    bar: null,
+    ours: localOurs,
+    peer: localPeer,
+  },
+  {
+    id: 'local-ratio',
+    name: 'AF_UNIX stream bulk, 32 KiB calls / our TCP over lo, in pairs',
+    unit: '',
+    bar: 1.5,
+    ours: localRatio,
+    peer: null,
   },
   {
     id: 'idle',
