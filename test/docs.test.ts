@@ -8,7 +8,14 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const text = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
-const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'docs/coverage.md']
+const DOCUMENTS = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CHANGELOG.md',
+  'docs/coverage.md',
+  'docs/differences.md',
+  'docs/options.md',
+]
 
 test('coverage: every row has a status, and a row that is done or in part names code and a test', () => {
   const rows = text('docs/coverage.md')

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The programs of the kernel's side that test/interop and bench/tap.ts use, by apt.
+# The programs of the kernel's side that test/interop, test/differential and bench use, a C compiler and a browser, by apt.
 set -euo pipefail
 
 packages=()
@@ -13,6 +13,12 @@ need traceroute traceroute
 need tshark tshark
 need iperf3 iperf3
 need sysctl procps
+need netstat net-tools
+need tcpdump tcpdump
+need python3 python3
+need cc gcc
+[ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
+need chromium chromium
 
 if [ ${#packages[@]} -gt 0 ]; then
   export DEBIAN_FRONTEND=noninteractive

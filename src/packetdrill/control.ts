@@ -49,7 +49,7 @@ function checkOne(world: World, expected: Expression, live: ControlMessage): str
     const value = numberOf(data)
     return value === null || value === live.data ? null : `expected ${value}, got ${String(live.data)}`
   }
-  const words = typeof live.data === 'number' ? [live.data] : live.data
+  const words = typeof live.data === 'number' ? [live.data] : [...live.data]
   if (data.fields.has('scm_sec')) return checkStamp(world, data, words)
   for (const [name, value] of data.fields) {
     const at = EXTENDED_ERROR.indexOf(name)
