@@ -23,6 +23,6 @@ function below(path, named) {
 
 const wanted = process.argv.slice(2)
 const files = (wanted.length > 0 ? wanted : ['test']).flatMap((path) => below(path.replace(/\/$/, ''), wanted.length > 0))
-const args = ['--import', 'tsx', '--test', '--test-reporter=spec', `--test-concurrency=${availableParallelism()}`, ...files]
+const args = ['--import', 'tsx', '--test', '--test-reporter=spec', '--test-timeout=400000', `--test-concurrency=${availableParallelism()}`, ...files]
 const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
 process.exit(status ?? 1)

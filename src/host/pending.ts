@@ -118,7 +118,7 @@ export abstract class Sleeper extends Task {
     this.sleepers.add(this)
     if (timeout !== Infinity) {
       this.timer ??= new CallTimer(this)
-      this.clock.start(this.timer, this.clock.now() + timeout)
+      this.clock.start(this.timer, this.clock.exact() + timeout)
     }
     return new Promise((resolve, reject) => {
       this.resolve = resolve

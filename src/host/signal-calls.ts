@@ -225,7 +225,7 @@ export abstract class SignalCalls implements SignalOwner {
   /** sleep(3), in seconds and parts of them: 0, or what was left of them when a signal's handler had run. */
   sleep(seconds: number): Promise<number> {
     if (!(seconds >= 0)) throw new RangeError(`seconds: not a time: ${seconds}`)
-    const end = this.#clock.now() + Math.round(seconds * 1e6)
+    const end = this.#clock.exact() + Math.round(seconds * 1e6)
     return this.#sleep('nanosleep', end).catch((error: unknown) => {
       if (!(error instanceof SystemError && error.errno === -EINTR)) throw error
       return Math.max(end - this.#clock.now(), 0) / 1e6
@@ -244,7 +244,7 @@ export abstract class SignalCalls implements SignalOwner {
     const shown = clockTime(this.#clock, clockId)
     if (shown === null) throw new SystemError(call, EINVAL)
     const isAbsolute = (flags & TIMER_ABSTIME) !== 0
-    const now = this.#clock.now()
+    const now = this.#clock.exact()
     const end = now + raise(call, specMicros(time)) - (isAbsolute ? specMicros(shown) : 0)
     try {
       return await this.#sleep(call, end)

@@ -71,6 +71,11 @@ export class RealClock extends Clock {
     return this.#cached
   }
 
+  override exact(): Micros {
+    this.#fresh = 0
+    return this.now()
+  }
+
   override recent(): Micros {
     return this.#cached
   }

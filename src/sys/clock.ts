@@ -94,6 +94,11 @@ export abstract class Clock {
   /** Present time in microseconds, monotonic. */
   abstract now(): Micros
 
+  /** The present time, read anew, of a clock that answers a few times with one reading: for what must not be early. */
+  exact(): Micros {
+    return this.now()
+  }
+
   /** The last reading of a clock that is dear to read, or the present time: for what does not mind being a little late. */
   recent(): Micros {
     return this.now()
