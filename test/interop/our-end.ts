@@ -16,6 +16,8 @@ import { openTap } from '../../src/platform/tap.ts'
 import {
   AF_INET,
   SHUT_WR,
+  SIG_IGN,
+  SIGPIPE,
   SO_REUSEADDR,
   SOCK_STREAM,
   SOL_SOCKET,
@@ -221,6 +223,8 @@ const EXAMPLES: Readonly<Record<string, () => Promise<object>>> = {
 const run = MODES[mode] ?? EXAMPLES[mode]
 if (run === undefined) throw new Error(`no such mode: ${mode}`)
 const program = host.createProcess({ name: mode })
+// Errors are told by the calls.
+program.signal(SIGPIPE, SIG_IGN)
 const outcome = await run(program)
 program.end(0)
 const counters = Object.fromEntries(host.counters.nonZero())
