@@ -209,6 +209,10 @@ abstract class PipeEnd extends OpenFile {
     return `pipe:[${this.pipe.inode}]`
   }
 
+  override get canAsync(): boolean {
+    return true
+  }
+
   override pipeSize(size: number | null, isPrivileged: boolean): number {
     return size === null ? this.pipe.capacity : this.pipe.resize(size, isPrivileged)
   }
@@ -222,10 +226,6 @@ export class PipeReader extends PipeEnd {
 
   override get wait(): WaitQueue {
     return this.pipe.readWait
-  }
-
-  override get canAsync(): boolean {
-    return true
   }
 
   override get asyncCode(): number {
@@ -257,10 +257,6 @@ export class PipeWriter extends PipeEnd {
 
   override get wait(): WaitQueue {
     return this.pipe.writeWait
-  }
-
-  override get canAsync(): boolean {
-    return true
   }
 
   override get asyncCode(): number {

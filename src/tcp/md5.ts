@@ -2,6 +2,7 @@
  * Signed segments (RFC 2385, TCP_MD5SIG): with a key for a peer each segment to it carries an MD5 digest of pseudo-header,
  * header without options, payload and key; one from it that does not is dropped and counted (tcp_inbound_hash).
  */
+import { inNetwork, mask } from '../addr/ip4.ts'
 import type { Chunk, Packet } from '../buf/packet.ts'
 import { AF_INET } from '../sock/address.ts'
 import { EINVAL, ENOENT } from '../sys/errno.ts'
@@ -32,8 +33,6 @@ export interface Md5Key {
   readonly key: Uint8Array
 }
 
-const mask = (prefix: number): number => (prefix === 0 ? 0 : -1 << (32 - prefix))
-
 /** The keys of a socket, never changed, only replaced: those accepted from a listener share its. */
 export class Md5Keys {
   readonly #keys: readonly Md5Key[]
@@ -46,7 +45,7 @@ export class Md5Keys {
   find(remote: number): Md5Key | null {
     let best: Md5Key | null = null
     for (const key of this.#keys)
-      if (((remote ^ key.address) & mask(key.prefix)) === 0 && (best === null || key.prefix > best.prefix)) best = key
+      if (inNetwork(remote, key.address, key.prefix) && (best === null || key.prefix > best.prefix)) best = key
     return best
   }
 

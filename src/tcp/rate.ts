@@ -6,7 +6,7 @@ import { after, diff } from './seq.ts'
 import { statsOf } from './stats.ts'
 import type { Tcb } from './tcb.ts'
 import { inFlight } from './tx-queue.ts'
-import { EVER_RETRANS, RETRANS, SACKED, type TxSegment } from './tx-segment.ts'
+import { SACKED, type TxSegment } from './tx-segment.ts'
 
 /** What the acknowledgement in hand tells (struct rate_sample). One a host, reused. */
 export class RateSample {
@@ -17,11 +17,9 @@ export class RateSample {
   delivered = 0
   interval = 0
   isAppLimited = false
-  isRetrans = false
   lastEndSeq = 0
-  /** RTT of the last segment (S)ACKed, in microseconds, or -1; perhaps the peer held that ACK back. */
+  /** RTT of the last segment (S)ACKed, in microseconds, or -1. */
   rtt = -1
-  isAckDelayed = false
   /** Segments marked lost, delivered and in flight before, by this acknowledgement. */
   losses = 0
   acked = 0
@@ -30,7 +28,7 @@ export class RateSample {
   /** For the acknowledgement that begins. */
   begin(t: Tcb): void {
     this.priorTime = this.priorDelivered = this.interval = 0
-    this.isAppLimited = this.isRetrans = this.isAckDelayed = false
+    this.isAppLimited = false
     this.rtt = -1
     this.priorInFlight = inFlight(t)
   }
@@ -59,7 +57,6 @@ export function rateDelivered(t: Tcb, segment: TxSegment): void {
     rs.priorDelivered = segment.delivered
     rs.priorTime = segment.deliveredTime
     rs.isAppLimited = segment.isAppLimited
-    rs.isRetrans = (segment.sacked & (RETRANS | EVER_RETRANS)) !== 0
     rs.lastEndSeq = segment.endSeq
     v.firstTxTime = sent
     rs.interval = sent - segment.firstTxTime

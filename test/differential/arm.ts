@@ -116,3 +116,15 @@ export async function runScript(arm: Arm, script: Pick<Script, 'steps' | 'isCoar
   }
   return outcomes
 }
+
+/** Calls of integers only that return a descriptor. */
+export const FD_RESULTS: ReadonlySet<string> = new Set([
+  'socket',
+  'dup',
+  'dup2',
+  'dup3',
+  'epoll_create',
+  'epoll_create1',
+  'eventfd',
+  'timerfd_create',
+])

@@ -1,5 +1,5 @@
 /** The kernel's side: calls of the C library on the Linux this runs on, in a network namespace of its own. */
-import type { Arm, AsyncCall, Result } from './arm.ts'
+import { type Arm, type AsyncCall, FD_RESULTS, type Result } from './arm.ts'
 import type { Arena, Libc } from './c.ts'
 import { cmsg, controls, messageText, optionText, readText, resultText, statText } from './outcome.ts'
 import { pollText, stateText, symbol } from './symbols.ts'
@@ -23,17 +23,6 @@ export const SYS_chroot = process.arch === 'x64' ? 161 : 51
 const FD_ARGUMENTS: Readonly<Record<string, readonly number[]>> = {
   listen: [0], shutdown: [0], close: [0], dup: [0], dup2: [0, 1], dup3: [0, 1], lseek: [0], ftruncate: [0], fchmod: [0], fsync: [0],
 } // biome-ignore format: a table
-/** Calls that return a descriptor. */
-const FD_RESULTS = new Set([
-  'socket',
-  'dup',
-  'dup2',
-  'dup3',
-  'epoll_create',
-  'epoll_create1',
-  'eventfd',
-  'timerfd_create',
-])
 const INTEGER_CALLS = new Set([...Object.keys(FD_ARGUMENTS), ...FD_RESULTS])
 
 export class KernelArm implements Arm {
