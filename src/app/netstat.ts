@@ -2,11 +2,12 @@
 import * as ip4 from '../addr/ip4.ts'
 import type { Host } from '../host/host.ts'
 import { rawRows, type SocketRow, type UnixRow } from '../host/socket-table.ts'
+import { socketTimer } from '../host/socket-timer.ts'
 import { TCP_ESTABLISHED, TCP_LISTEN } from '../sock/sock.ts'
 import { interfaceDetails, interfaceTable } from './netstat-interfaces.ts'
 import { statistics } from './netstat-statistics.ts'
 import { routeTable } from './route-table.ts'
-import { inodeOf, timerOf } from './ss-details.ts'
+import { inodeOf } from './ss-details.ts'
 import { getopt, left, print, right, type Tool } from './tool.ts'
 
 const LETTERS = 'anptuxlrisweo46WN'
@@ -108,10 +109,13 @@ function program({ holders }: SocketRow | UnixRow): string {
   return first === undefined ? '-' : `${first.pid}/${first.name}`
 }
 
+/** By the kernel's number of the timer. */
+const TIMER_NAMES: readonly string[] = ['off', 'on', 'keepalive', 'timewait', 'probe']
+
 function timerColumn(host: Host, row: SocketRow): string {
   if (row.netid !== 'tcp') return ''
-  const { name, left: ms, retries, probes } = timerOf(host, row)
-  return `${name === 'persist' ? 'probe' : name} (${(ms / 1000).toFixed(2)}/${retries}/${probes})`
+  const { kind, left, retransmits, probes } = socketTimer(row, host.clock)
+  return `${TIMER_NAMES[kind]} (${(Math.round(left / 1000) / 1000).toFixed(2)}/${retransmits}/${probes})`
 }
 
 const UNIX_HEADER = 'Proto RefCnt Flags       Type       State         I-Node   '

@@ -1,6 +1,7 @@
 /** What `ss -o -e -m -i` adds to a row (tcp_timer_print, sock_details_print, print_skmeminfo, tcp_stats_print of ss.c). */
 import type { Host } from '../host/host.ts'
 import type { SocketRow, UnixRow } from '../host/socket-table.ts'
+import { socketTimer, TIMER_OFF, TIMER_RETRANSMIT } from '../host/socket-timer.ts'
 import { RCV_SHUTDOWN, SEND_SHUTDOWN, Sock, TCP_LISTEN } from '../sock/sock.ts'
 import {
   fillTcpInfo,
@@ -25,45 +26,19 @@ import {
   limiterOf,
 } from '../tcp/limiter.ts'
 import { Tcb } from '../tcp/tcb.ts'
-import { PENDING_PROBE } from '../tcp/timer.ts'
-import { TimeWait } from '../tcp/timewait.ts'
 import { general } from './tool.ts'
 
 type Row = SocketRow | UnixRow
 
-/** The timer that runs, as /proc/net/tcp and sock_diag tell it. */
-export interface TimerState {
-  readonly name: 'off' | 'on' | 'keepalive' | 'timewait' | 'persist'
-  /** Milliseconds left. */
-  readonly left: number
-  readonly retries: number
-  /** Zero-window and keep-alive probes without an answer. */
-  readonly probes: number
-}
-
-/** get_tcp4_sock: the retransmission timer first, then the probe's, then keep-alive. */
-export function timerOf(host: Host, { source }: SocketRow): TimerState {
-  const leftUntil = (at: number): number => Math.max(0, Math.round((at - host.clock.now()) / 1000))
-  if (source instanceof Tcb) {
-    const { rexmtTimer, keepTimer, retransmits, probesOut: probes } = source
-    if (rexmtTimer !== null && rexmtTimer.deadline !== Infinity) {
-      const isProbe = source.pendingTimer === PENDING_PROBE
-      return { name: isProbe ? 'persist' : 'on', left: leftUntil(rexmtTimer.deadline), retries: retransmits, probes }
-    }
-    if (keepTimer !== null && keepTimer.deadline !== Infinity)
-      return { name: 'keepalive', left: leftUntil(keepTimer.deadline), retries: retransmits, probes }
-  } else if (source instanceof TimeWait) {
-    return { name: 'timewait', left: leftUntil(source.deadline), retries: 0, probes: 0 }
-  } else if (source !== undefined && !(source instanceof Sock)) {
-    return { name: 'on', left: leftUntil(source.deadline), retries: source.retries, probes: 0 }
-  }
-  return { name: 'off', left: 0, retries: 0, probes: 0 }
-}
+/** timer_name of ss, by the kernel's number. */
+const TIMER_NAMES: readonly string[] = ['off', 'on', 'keepalive', 'timewait', 'persist']
 
 export function timerText(host: Host, row: Row): string {
   if ('inode' in row || row.netid !== 'tcp') return ''
-  const { name, left, retries, probes } = timerOf(host, row)
-  return name === 'off' ? '' : ` timer:(${name},${timeLeft(left)},${name === 'on' ? retries : probes})`
+  const { kind, left, retransmits, probes } = socketTimer(row, host.clock)
+  if (kind === TIMER_OFF) return ''
+  const count = kind === TIMER_RETRANSMIT ? retransmits : probes
+  return ` timer:(${TIMER_NAMES[kind]},${timeLeft(Math.round(left / 1000))},${count})`
 }
 
 /** print_ms_timer. */

@@ -1,10 +1,11 @@
 /** What the demo asks about a frame: is it TCP, how much data, which sequence numbers. Frames are our own, so whole. */
+
+import { IPPROTO_TCP } from '../ip/transport.ts'
 import { get16, get32 } from '../wire/bytes.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
 
-const IPPROTO_TCP = 6
 const L3 = ethernet.HDR_LEN
 
 /** Offset of the TCP header. */

@@ -8,7 +8,10 @@ import { Waiter } from '../sock/wait-queue.ts'
 import { toAddress } from '../socket/address-value.ts'
 import type { OpenFile } from '../socket/open-file.ts'
 import { type Clock, FunctionTask } from '../sys/clock.ts'
-import { EAGAIN, ECANCELED, SystemError } from '../sys/errno.ts'
+import { EAGAIN, ECANCELED, ENOBUFS, SystemError } from '../sys/errno.ts'
+
+/** Operations of one direction that may be under way: more are a program that never waits for any. */
+export const MAX_OPERATIONS = 16384
 
 /** Choices of an operation that may wait. */
 export interface WaitOptions {
@@ -68,11 +71,12 @@ export class Lane extends Waiter {
 
   /**
    * Does `attempt` when its turn comes, again and again until it has a result; an error tells the name of the `call` and
-   * the address it is `about`.
+   * the address it is `about`. More than `MAX_OPERATIONS` at once are refused with ENOBUFS.
    */
   run(call: string, attempt: Attempt, { signal }: WaitOptions = {}, about: SockAddr | null = null): Promise<number> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason)
+      if (this.#queue.length === MAX_OPERATIONS) return reject(new SystemError(call, ENOBUFS))
       const operation = new Operation(call, attempt, resolve, reject)
       operation.about = about
       this.#queue.push(operation)

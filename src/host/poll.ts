@@ -31,51 +31,57 @@ export function scan(files: FileTable, fds: readonly PollFd[]): number {
   return ready
 }
 
-/** A poll that sleeps. */
-export class PendingPoll extends Sleeper {
-  readonly #table: FileTable
-  readonly #fds: readonly PollFd[]
+/** A poll or select that sleeps: on the wait queues of many files, which it keeps open meanwhile. */
+export abstract class PendingWatch extends Sleeper {
   readonly #waiters: CallWaiter[] = []
-  /** Files waited for, kept open meanwhile. */
   readonly #files: OpenFile[] = []
 
-  constructor(call: string, clock: Clock, sleepers: Sleepers, table: FileTable, fds: readonly PollFd[]) {
-    super(clock, sleepers)
-    this.call = call
-    this.#table = table
-    this.#fds = fds
-    for (let i = 0; i < fds.length; i++) {
-      const { fd, events } = fds[i] as PollFd
-      const file = fd < 0 ? null : table.get(fd)
-      if (file === null) continue
-      this.#files.push(file.ref())
-      const waiter = new CallWaiter(this)
-      waiter.events = events | ALWAYS
-      this.#waiters.push(waiter)
-      file.wait?.add(waiter)
-    }
+  /** Joins the queue of `file`, to be woken by `events`. */
+  protected watch(file: OpenFile | null, events: number): void {
+    if (file === null) return
+    this.#files.push(file.ref())
+    const waiter = new CallWaiter(this)
+    waiter.events = events
+    this.#waiters.push(waiter)
+    file.wait?.add(waiter)
   }
 
   override get restarts(): boolean {
     return false
   }
 
-  /** Begins to wait, `timeout` microseconds; Infinity: for ever. */
+  /** Begins to wait, `timeout` microseconds; Infinity: for ever. What was found is filled in before the promise settles. */
   begin(timeout: Micros): Promise<number> {
     return this.sleep(timeout)
   }
+
+  /** Looks once more when the time is over, as do_poll does: what became ready at this very instant counts. */
+  protected abstract override expire(): number
 
   protected override attempt(): number {
     return this.expire() || -EAGAIN
   }
 
-  /** Looks once more, as do_poll does: what became ready at this very instant counts. */
-  protected override expire(): number {
-    return scan(this.#table, this.#fds)
-  }
-
   protected override letGo(): void {
     for (const waiter of this.#waiters) waiter.queue?.remove(waiter)
     for (const file of this.#files) file.unref()
+  }
+}
+
+/** A poll that sleeps. */
+export class PendingPoll extends PendingWatch {
+  readonly #table: FileTable
+  readonly #fds: readonly PollFd[]
+
+  constructor(call: string, clock: Clock, sleepers: Sleepers, table: FileTable, fds: readonly PollFd[]) {
+    super(clock, sleepers)
+    this.call = call
+    this.#table = table
+    this.#fds = fds
+    for (const { fd, events } of fds) if (fd >= 0) this.watch(table.get(fd), events | ALWAYS)
+  }
+
+  protected override expire(): number {
+    return scan(this.#table, this.#fds)
   }
 }

@@ -3,6 +3,7 @@
 import type { Sock } from '../sock/sock.ts'
 import type { Host } from './host.ts'
 import { columns, hex, line, pointer } from './proc-sockets.ts'
+import { NO_TIMER } from './socket-timer.ts'
 
 /** Width that the kernel pads lines of UDP and ping sockets to, the newline not counted. */
 const WIDTH = 127
@@ -21,7 +22,7 @@ type DatagramSocket = Sock & { readonly drops: number }
 /** One socket, behind the number of its bucket. */
 function datagram(sock: DatagramSocket, slot: number, width: number): string {
   const { uid, inode, wmemQueued: tx, rmemAlloc: rx, drops } = sock
-  const common = columns({ ends: sock, tx, rx, timer: 0, left: 0, retransmits: 0, uid, probes: 0, inode })
+  const common = columns({ ends: sock, tx, rx, timer: NO_TIMER, uid, inode })
   return `${String(slot).padStart(width)}: ${common} 2 ${pointer(inode)} ${drops}`
 }
 

@@ -2,16 +2,16 @@
 
 import { SOCK_STREAM } from '../sock/constants.ts'
 import { TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV } from '../sock/sock.ts'
-import type { Clock, Micros, Timer } from '../sys/clock.ts'
+import type { Clock, Micros } from '../sys/clock.ts'
 import { inPingpong } from '../tcp/quick-ack.ts'
 import { Request } from '../tcp/request.ts'
 import { diff } from '../tcp/seq.ts'
 import { INFINITE_SSTHRESH, Tcb } from '../tcp/tcb.ts'
-import { PENDING_NONE, PENDING_PROBE } from '../tcp/timer.ts'
 import { TimeWait } from '../tcp/timewait.ts'
 import type { UnixSock } from '../unix/unix-sock.ts'
 import type { Host } from './host.ts'
 import { type SocketRow, socketRows } from './socket-table.ts'
+import { type SocketTimer, socketTimer, TIMER_OFF } from './socket-timer.ts'
 
 /** Widths that the kernel pads its lines to, the newline not counted (seq_setwidth). */
 const TCP_WIDTH = 149
@@ -54,47 +54,33 @@ export interface Columns {
   /** Bytes not acknowledged, or on their way; and bytes not read, or connections not accepted. */
   readonly tx: number
   readonly rx: number
-  readonly timer: number
-  /** Until it fires. */
-  readonly left: Micros
-  readonly retransmits: number
+  readonly timer: SocketTimer
   readonly uid: number
-  readonly probes: number
   readonly inode: number
 }
 
-export function columns({ ends, tx, rx, timer, left, retransmits, uid, probes, inode }: Columns): string {
+export function columns({ ends, tx, rx, timer, uid, inode }: Columns): string {
   const { localAddress, localPort, remoteAddress, remotePort, state } = ends
   const local = `${hexAddress(localAddress)}:${hex(localPort, 4)}`
   const remote = `${hexAddress(remoteAddress)}:${hex(remotePort, 4)}`
   const queues = `${hex(tx, 8)}:${hex(rx, 8)}`
-  const when = hex(Math.max(Math.floor(left / TICK), 0), 8)
-  const counts = `${hex(retransmits, 8)} ${String(uid).padStart(5)} ${String(probes).padStart(8)}`
-  return `${local} ${remote} ${hex(state, 2)} ${queues} ${hex(timer, 2)}:${when} ${counts} ${inode}`
-}
-
-const isRunning = (timer: Timer | null): timer is Timer => timer !== null && timer.deadline !== Infinity
-
-/** Which timer runs (get_tcp4_sock): 1 retransmission, 2 keep-alive, 4 window probe; and when it fires. */
-function timerOf(t: Tcb, clock: Clock): { timer: number; left: Micros } {
-  if (t.pendingTimer !== PENDING_NONE && t.rexmtTimer !== null) {
-    return { timer: t.pendingTimer === PENDING_PROBE ? 4 : 1, left: t.rexmtTimer.deadline - clock.now() }
-  }
-  return isRunning(t.keepTimer) ? { timer: 2, left: t.keepTimer.deadline - clock.now() } : { timer: 0, left: 0 }
+  const when = hex(Math.floor(timer.left / TICK), 8)
+  const counts = `${hex(timer.retransmits, 8)} ${String(uid).padStart(5)} ${String(timer.probes).padStart(8)}`
+  return `${local} ${remote} ${hex(state, 2)} ${queues} ${hex(timer.kind, 2)}:${when} ${counts} ${inode}`
 }
 
 /** get_tcp4_sock */
 function tcpLine(row: SocketRow, t: Tcb, clock: Clock): string {
-  const { timer, left } = timerOf(t, clock)
-  const { uid, inode, retransmits, probesOut: probes, snd, rcv } = t
+  const timer = socketTimer(row, clock)
+  const { uid, inode, snd, rcv } = t
   const tx = diff(snd.writeSeq, snd.una)
   const rx = t.state === TCP_LISTEN ? row.recvQ : Math.max(diff(rcv.nxt, rcv.copiedSeq), 0)
-  const refs = timer === 0 ? 1 : 2
+  const refs = timer.kind === TIMER_OFF ? 1 : 2
   const ticks = (micros: Micros): number => Math.floor(micros / TICK)
   const quick = (t.quickAck << 1) | (inPingpong(t) ? 1 : 0)
   const isInitialSlowStart = t.snd.ssthresh >= INFINITE_SSTHRESH
   const last = t.state === TCP_LISTEN ? (t.fastOpen?.queueMost ?? 0) : isInitialSlowStart ? -1 : t.snd.ssthresh
-  const common = columns({ ends: row, tx, rx, timer, left, retransmits, uid, probes, inode })
+  const common = columns({ ends: row, tx, rx, timer, uid, inode })
   return `${common} ${refs} ${pointer(inode)} ${ticks(t.rto)} ${ticks(t.ato)} ${quick} ${t.snd.cwnd} ${last}`
 }
 
@@ -107,14 +93,11 @@ export function procTcp(host: Host): string {
     const { source } = row
     let shown: string
     if (source instanceof Tcb) shown = tcpLine(row, source, clock)
-    else if (source instanceof TimeWait) {
-      const left = source.deadline - clock.now()
-      shown = `${columns({ ends: row, tx: 0, rx: 0, timer: 3, left, retransmits: 0, uid: 0, probes: 0, inode: 0 })} 3 ${pointer(0)}`
-    } else if (source instanceof Request) {
-      const { retries: retransmits, listener } = source
-      const left = source.deadline - clock.now()
-      const { uid } = listener
-      shown = `${columns({ ends: row, tx: 0, rx: 0, timer: 1, left, retransmits, uid, probes: 0, inode: 0 })} 0 ${pointer(0)}`
+    else if (source instanceof TimeWait || source instanceof Request) {
+      const timer = socketTimer(row, clock)
+      const uid = source instanceof Request ? source.listener.uid : 0
+      const refs = source instanceof Request ? 0 : 3
+      shown = `${columns({ ends: row, tx: 0, rx: 0, timer, uid, inode: 0 })} ${refs} ${pointer(0)}`
     } else continue
     text += line(`${String(slot++).padStart(4)}: ${shown}`, TCP_WIDTH)
   }

@@ -14,10 +14,10 @@ import {
 } from '../sock/wait-queue.ts'
 import { FD_SETSIZE } from '../socket/epoll-constants.ts'
 import type { FileTable } from '../socket/file-table.ts'
-import type { OpenFile } from '../socket/open-file.ts'
-import type { Clock, Micros } from '../sys/clock.ts'
-import { EAGAIN, EBADF } from '../sys/errno.ts'
-import { CallWaiter, Sleeper, type Sleepers } from './pending.ts'
+import type { Clock } from '../sys/clock.ts'
+import { EBADF } from '../sys/errno.ts'
+import type { Sleepers } from './pending.ts'
+import { PendingWatch } from './poll.ts'
 
 /** What counts as readable, writable and exceptional. A descriptor closed meanwhile is all of them. */
 const READ_EVENTS = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL
@@ -136,38 +136,14 @@ export class Selection {
 }
 
 /** A select that sleeps. */
-export class PendingSelect extends Sleeper {
+export class PendingSelect extends PendingWatch {
   readonly #selection: Selection
-  readonly #waiters: CallWaiter[] = []
-  /** Files waited for, kept open meanwhile. */
-  readonly #files: OpenFile[] = []
 
   constructor(call: string, clock: Clock, sleepers: Sleepers, table: FileTable, selection: Selection) {
     super(clock, sleepers)
     this.call = call
     this.#selection = selection
-    for (const fd of selection.wanted()) {
-      const file = table.get(fd)
-      if (file === null) continue
-      this.#files.push(file.ref())
-      const waiter = new CallWaiter(this)
-      waiter.events = selection.eventsOf(fd) | EXCEPT_EVENTS
-      this.#waiters.push(waiter)
-      file.wait?.add(waiter)
-    }
-  }
-
-  override get restarts(): boolean {
-    return false
-  }
-
-  /** Begins to wait, `timeout` microseconds; Infinity: for ever. The sets are filled in before the promise settles. */
-  begin(timeout: Micros): Promise<number> {
-    return this.sleep(timeout)
-  }
-
-  protected override attempt(): number {
-    return this.expire() || -EAGAIN
+    for (const fd of selection.wanted()) this.watch(table.get(fd), selection.eventsOf(fd) | EXCEPT_EVENTS)
   }
 
   protected override expire(): number {
@@ -177,10 +153,5 @@ export class PendingSelect extends Sleeper {
   protected override finish(result: number): number {
     if (result >= 0) this.#selection.store()
     return super.finish(result)
-  }
-
-  protected override letGo(): void {
-    for (const waiter of this.#waiters) waiter.queue?.remove(waiter)
-    for (const file of this.#files) file.unref()
   }
 }

@@ -3,11 +3,12 @@ import type { Server } from 'node:http'
 import type { Process } from '../host/process.ts'
 import { AF_INET } from '../sock/address.ts'
 import { SO_REUSEADDR, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } from '../sock/constants.ts'
-import { Waiter } from '../sock/wait-queue.ts'
+import type { Waiter } from '../sock/wait-queue.ts'
 import type { Address } from '../socket/address-value.ts'
 import type { SocketFile } from '../socket/socket-file.ts'
 import { type Clock, Task } from '../sys/clock.ts'
 import { SockeyeSocket } from './socket.ts'
+import { TaskWaiter } from './task-waiter.ts'
 
 /** Connections accepted in one turn before others get theirs. */
 const ACCEPT_BUDGET = 64
@@ -45,7 +46,7 @@ export class Listener extends Task {
     this.#clock = process.host.clock
     this.#allowHalfOpen = allowHalfOpen
     this.#onConnection = onConnection
-    this.#waiter = new ListenWaiter(this.#clock, this)
+    this.#waiter = new TaskWaiter(this.#clock, this)
     this.#file.wait.add(this.#waiter)
   }
 
@@ -72,19 +73,6 @@ export class Listener extends Task {
     this.#closed = true
     this.#file.wait.remove(this.#waiter)
     this.#process.sys.close(this.#fd)
-  }
-}
-
-class ListenWaiter extends Waiter {
-  readonly #clock: Clock
-  readonly #task: Task
-  constructor(clock: Clock, task: Task) {
-    super()
-    this.#clock = clock
-    this.#task = task
-  }
-  override wake(): void {
-    this.#clock.defer(this.#task)
   }
 }
 

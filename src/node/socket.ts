@@ -22,11 +22,12 @@ import {
   TCP_NODELAY,
 } from '../sock/constants.ts'
 import type { OptionValue, Sock } from '../sock/sock.ts'
-import { POLLERR, POLLHUP, POLLOUT, Waiter } from '../sock/wait-queue.ts'
+import { POLLERR, POLLHUP, POLLOUT, type Waiter } from '../sock/wait-queue.ts'
 import { setOption } from '../socket/options.ts'
 import type { SocketFile } from '../socket/socket-file.ts'
 import { type Clock, Task, Timer } from '../sys/clock.ts'
 import { EAGAIN, EINPROGRESS, ENOTCONN, SystemError } from '../sys/errno.ts'
+import { TaskWaiter } from './task-waiter.ts'
 
 /** Bytes read at once; small reads share one such piece. */
 const READ_SIZE = 65536
@@ -50,19 +51,6 @@ class SocketTask extends Task {
   }
   override run(): boolean {
     return this.#work()
-  }
-}
-
-class TaskWaiter extends Waiter {
-  readonly #clock: Clock
-  readonly #task: Task
-  constructor(clock: Clock, task: Task) {
-    super()
-    this.#clock = clock
-    this.#task = task
-  }
-  override wake(): void {
-    this.#clock.defer(this.#task)
   }
 }
 

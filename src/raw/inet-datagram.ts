@@ -10,7 +10,7 @@ import { runFilter } from '../sock/bpf.ts'
 import { MSG_CONFIRM, MSG_DONTROUTE, MSG_ERRQUEUE, MSG_OOB } from '../sock/constants.ts'
 import { DatagramSock, packetTruesize } from '../sock/datagram.ts'
 import { queueIcmpError, queueLocalError, receiveError } from '../sock/error-queue.ts'
-import { inetGetName } from '../sock/inet.ts'
+import { inetGetName, inetShutdown } from '../sock/inet.ts'
 import type { Message } from '../sock/message.ts'
 import { putIpControl, putSocketControl } from '../sock/receive-control.ts'
 import { readIpControl, SendControl } from '../sock/send-control.ts'
@@ -27,7 +27,7 @@ import {
   TCP_CLOSE,
   TCP_ESTABLISHED,
 } from '../sock/sock.ts'
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../sock/wait-queue.ts'
+import { POLLERR } from '../sock/wait-queue.ts'
 import type { Interface } from '../stack/interface.ts'
 import { RTN_BROADCAST } from '../stack/route.ts'
 import {
@@ -94,12 +94,8 @@ export abstract class InetDatagram extends DatagramSock {
     return 0
   }
 
-  /** inet_shutdown: works, and wakes, also when it answers -ENOTCONN. */
   override shutdown(how: number): number {
-    if (!(how >= 0 && how <= 2)) return -EINVAL
-    this.shutdownMask |= how + 1
-    this.wake(POLLIN | POLLOUT | POLLHUP | POLLRDHUP | POLLRDNORM | POLLWRNORM)
-    return this.state === TCP_CLOSE ? -ENOTCONN : 0
+    return inetShutdown(this, how)
   }
 
   override getName(peer: boolean, into: SockAddr): number {

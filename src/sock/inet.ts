@@ -13,6 +13,7 @@ import {
   TCP_CLOSE,
   TCP_SYN_SENT,
 } from './sock.ts'
+import { POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from './wait-queue.ts'
 
 /** bind(2) on AF_INET: 0, -EINVAL for an address too short, -EAFNOSUPPORT, -EADDRNOTAVAIL, -EACCES, -EINVAL or -EADDRINUSE, tested in this order. */
 export function inetBind(sock: Sock, to: SockAddr, ports: PortTable): number {
@@ -46,6 +47,14 @@ export function inetGetName(sock: Sock, peer: boolean, into: SockAddr): number {
   into.address = sock.localAddress
   into.port = sock.localPort
   return 0
+}
+
+/** shutdown(2) without a transport's part (inet_shutdown): works, and wakes, also when it answers -ENOTCONN. */
+export function inetShutdown(sock: Sock, how: number): number {
+  if (!(how >= 0 && how <= 2)) return -EINVAL
+  sock.shutdownMask |= how + 1
+  sock.wake(POLLIN | POLLOUT | POLLHUP | POLLRDHUP | POLLRDNORM | POLLWRNORM)
+  return sock.state === TCP_CLOSE ? -ENOTCONN : 0
 }
 
 /** The peer's name in whatever state (inet_getname for accept). */

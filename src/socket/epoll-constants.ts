@@ -6,18 +6,20 @@ export const EPOLL_CTL_DEL = 2
 export const EPOLL_CTL_MOD = 3
 
 // Events: those of poll(2), and how to tell them.
-export const EPOLLIN = 0x001
-export const EPOLLPRI = 0x002
-export const EPOLLOUT = 0x004
-export const EPOLLERR = 0x008
-export const EPOLLHUP = 0x010
-export const EPOLLNVAL = 0x020
-export const EPOLLRDNORM = 0x040
-export const EPOLLRDBAND = 0x080
-export const EPOLLWRNORM = 0x100
-export const EPOLLWRBAND = 0x200
+export {
+  POLLERR as EPOLLERR,
+  POLLHUP as EPOLLHUP,
+  POLLIN as EPOLLIN,
+  POLLNVAL as EPOLLNVAL,
+  POLLOUT as EPOLLOUT,
+  POLLPRI as EPOLLPRI,
+  POLLRDBAND as EPOLLRDBAND,
+  POLLRDHUP as EPOLLRDHUP,
+  POLLRDNORM as EPOLLRDNORM,
+  POLLWRBAND as EPOLLWRBAND,
+  POLLWRNORM as EPOLLWRNORM,
+} from '../sock/wait-queue.ts'
 export const EPOLLMSG = 0x400
-export const EPOLLRDHUP = 0x2000
 export const EPOLLEXCLUSIVE = 0x10000000
 export const EPOLLWAKEUP = 0x20000000
 export const EPOLLONESHOT = 0x40000000

@@ -18,7 +18,7 @@ import {
   UDP_GRO,
 } from '../sock/constants.ts'
 import { hasErrors, receiveError } from '../sock/error-queue.ts'
-import { inetBind, inetGetName } from '../sock/inet.ts'
+import { inetBind, inetGetName, inetShutdown } from '../sock/inet.ts'
 import { toProgram } from '../sock/message.ts'
 import { dropMemberships, outInterface } from '../sock/multicast.ts'
 import { putIpControl, putSocketControl, WANT_RXQ_OVFL } from '../sock/receive-control.ts'
@@ -33,17 +33,7 @@ import {
   TCP_CLOSE,
   TCP_ESTABLISHED,
 } from '../sock/sock.ts'
-import {
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  POLLRDHUP,
-  POLLRDNORM,
-  POLLWRNORM,
-  READABLE,
-  WRITABLE,
-} from '../sock/wait-queue.ts'
+import { POLLERR, POLLHUP, POLLIN, POLLRDHUP, POLLRDNORM, READABLE, WRITABLE } from '../sock/wait-queue.ts'
 import { RTN_BROADCAST } from '../stack/route.ts'
 import { EACCES, EAFNOSUPPORT, EAGAIN, EINVAL, ENOTCONN } from '../sys/errno.ts'
 import * as wire from '../wire/udp.ts'
@@ -143,12 +133,8 @@ export class UdpSock extends UdpOutput {
     return this.localPort !== 0 || this.udp.ports.autobind(this) === 0
   }
 
-  /** inet_shutdown: works, and wakes, also when it answers -ENOTCONN. */
   override shutdown(how: number): number {
-    if (!(how >= 0 && how <= 2)) return -EINVAL
-    this.shutdownMask |= how + 1
-    this.wake(POLLIN | POLLOUT | POLLHUP | POLLRDHUP | POLLRDNORM | POLLWRNORM)
-    return this.state === TCP_CLOSE ? -ENOTCONN : 0
+    return inetShutdown(this, how)
   }
 
   override getName(peer: boolean, into: SockAddr): number {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { bind, type Connection, connect, listen, UnexpectedEnd } from '../../src/face/index.ts'
+import { MAX_OPERATIONS } from '../../src/face/lane.ts'
 import type { Process } from '../../src/host/process.ts'
 import type { AddressIn } from '../../src/socket/address-value.ts'
 import { SystemError } from '../../src/sys/errno.ts'
@@ -200,6 +201,19 @@ test('a reset arrives as ECONNRESET (SO_LINGER with 0 seconds, socket(7))', asyn
     await near.reset()
     await assert.rejects(reading, code('ECONNRESET'))
     await far.close()
+  })
+})
+
+test('reads that nobody waits for are bounded: one more than MAX_OPERATIONS fails with ENOBUFS, the rest go on', async () => {
+  const w = world('TCP')
+  await run(w, async () => {
+    const [near, far] = await pair(w)
+    const reads = Array.from({ length: MAX_OPERATIONS }, () => far.read())
+    await assert.rejects(far.read(), code('ENOBUFS'))
+    await near.write(bytes('a'))
+    assert.equal(text((await reads[0]) as Uint8Array), 'a')
+    await near.end()
+    for (const read of reads.slice(1)) assert.equal(await read, null)
   })
 })
 
