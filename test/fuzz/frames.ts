@@ -49,10 +49,10 @@ export class FrameMaker {
     this.#r = random
   }
 
-  /** One frame, in `bytes` up to `length`. */
-  make(aims: readonly Aim[]): void {
+  /** One frame, in `bytes` up to `length`; with `segments` always a TCP segment for one of `aims`. */
+  make(aims: readonly Aim[], segments = false): void {
     const r = this.#r
-    const x = r.float()
+    const x = segments ? 0.3 + r.float() / 2 : r.float()
     if (x < 0.3) this.#spoiltVector()
     else if (x < 0.8 && aims.length > 0) {
       this.tcp(aims[r.below(aims.length)] as Aim)
@@ -117,6 +117,15 @@ export class FrameMaker {
       if (r.chance(0.7)) o = tcpOptions.emitWscale(b, o, r.below(20))
       if (r.chance(0.7)) o = tcpOptions.emitSackPermitted(b, o)
       if (r.chance(0.5)) o = tcpOptions.emitTimestamp(b, o, aim.tsVal, aim.tsEcr)
+      return tcpOptions.pad(b, at, o) - at
+    }
+    if (x < 0.95) {
+      // AccECN's counters, of both orders, whole or cut (RFC 9768 §3.2.3).
+      const size = 2 + 3 * r.below(4)
+      o = at
+      b[o++] = r.chance(0.5) ? 172 : 174
+      b[o++] = size
+      for (let i = 2; i < size; i++) b[o++] = r.chance(0.5) ? 0 : r.below(256)
       return tcpOptions.pad(b, at, o) - at
     }
     const length = 4 * r.below(11)

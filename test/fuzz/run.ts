@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz -- [--frames N] [--seed S] [--jobs N]`: mutated frames into hosts with open sockets, 10 million unless told
- * otherwise. A world is a host with its own seed; it gets 5,000 frames, is closed, and must leave nothing behind.
+ * `npm run fuzz -- [--frames N] [--seed S] [--jobs N] [--segments]`: mutated frames into hosts with open sockets, 10 million
+ * unless told otherwise; with --segments only TCP segments, each aimed at a live connection. A world is a host with its own seed; it gets 5,000 frames, is closed, and must leave nothing behind.
  */
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
@@ -19,36 +19,37 @@ export interface FuzzResult {
 }
 
 /** Runs worlds from `seed` on until `frames` were given. */
-export function fuzz(seed: number, frames: number, onWorld: (result: FuzzResult) => void = () => {}): FuzzResult {
+export function fuzz(seed: number, frames: number, segments = false): FuzzResult {
   const result: FuzzResult = { frames: 0, worst: new Worst(), failures: [] }
   let heap = 0
   for (let world = seed; result.frames < frames; world++) {
-    runWorld(world, Math.min(FRAMES_PER_WORLD, frames - result.frames), result)
+    runWorld(world, Math.min(FRAMES_PER_WORLD, frames - result.frames), segments, result)
     if (result.failures.length > 10) break
     const used = process.memoryUsage().heapUsed / 2 ** 20
     if (world - seed === 20) heap = used
     if (world - seed > 20 && used > heap + HEAP_LIMIT)
       result.failures.push(`seed ${world}: the heap has grown by ${Math.round(used - heap)} MiB`)
-    onWorld(result)
   }
   return result
 }
 
-function runWorld(seed: number, frames: number, result: FuzzResult): void {
+function runWorld(seed: number, frames: number, segments: boolean, result: FuzzResult): void {
   let target: Target | undefined
   try {
     target = new Target(seed)
-    target.run(frames)
+    target.run(frames, segments)
     for (const left of target.finish()) result.failures.push(`seed ${seed}: ${left}`)
   } catch (error) {
-    result.failures.push(`npm run fuzz -- --seed ${seed} --frames ${frames}\n${(error as Error).message}`)
+    result.failures.push(
+      `npm run fuzz -- --seed ${seed} --frames ${frames}${segments ? ' --segments' : ''}\n${(error as Error).message}`,
+    )
   }
   result.frames += frames
   if (target !== undefined) result.worst.take(target.worst)
 }
 
 /** A share of the work in a process of its own. */
-function runShare(seed: number, frames: number): Promise<FuzzResult> {
+function runShare(seed: number, frames: number, segments: boolean): Promise<FuzzResult> {
   const args = [
     '--import',
     import.meta.resolve('tsx'),
@@ -58,6 +59,7 @@ function runShare(seed: number, frames: number): Promise<FuzzResult> {
     String(seed),
     '--frames',
     String(frames),
+    ...(segments ? ['--segments'] : []),
   ]
   const child = spawn(process.execPath, ['--expose-gc', ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   let text = ''
@@ -78,21 +80,23 @@ async function main(): Promise<number> {
       frames: { type: 'string', default: '10000000' },
       seed: { type: 'string' },
       jobs: { type: 'string', default: String(availableParallelism()) },
+      segments: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   })
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 30) : Number(values.seed)
   const frames = Number(values.frames)
+  const { segments } = values
   if (values.json) {
-    console.log(JSON.stringify(fuzz(seed, frames)))
+    console.log(JSON.stringify(fuzz(seed, frames, segments)))
     return 0
   }
   const begin = performance.now()
   const jobs = Math.min(Number(values.jobs), Math.ceil(frames / FRAMES_PER_WORLD))
   const share = Math.ceil(frames / jobs / FRAMES_PER_WORLD) * FRAMES_PER_WORLD
-  console.log(`${frames} frames, seed ${seed}, ${jobs} processes`)
+  console.log(`${frames} ${segments ? 'segments' : 'frames'}, seed ${seed}, ${jobs} processes`)
   const shares = Array.from({ length: jobs }, (_, i) =>
-    runShare(seed + (i * share) / FRAMES_PER_WORLD, Math.max(0, Math.min(share, frames - i * share))),
+    runShare(seed + (i * share) / FRAMES_PER_WORLD, Math.max(0, Math.min(share, frames - i * share)), segments),
   )
   const results = await Promise.all(shares)
   const worst = new Worst()

@@ -115,20 +115,27 @@ export class Target {
     const { sysctl } = this.host
     if (r.chance(0.2)) sysctl.tcp_sack = 0
     if (r.chance(0.2)) sysctl.tcp_timestamps = 0
-    if (r.chance(0.2)) sysctl.tcp_ecn = 1
+    if (r.chance(0.4)) sysctl.tcp_ecn = r.below(6)
     if (r.chance(0.2)) sysctl.ip_forward = 1
+    if (r.chance(0.5)) sysctl.tcp_congestion_control = r.chance(0.5) ? 'bbr' : 'reno'
+    if (r.chance(0.2)) sysctl.tcp_syncookies = 2 * r.below(2)
+    if (r.chance(0.2)) sysctl.tcp_mtu_probing = 2
+    if (r.chance(0.2)) sysctl.tcp_fastopen = 0x603
+    if (r.chance(0.2)) sysctl.tcp_rmem = [4096, 4096 << r.below(5), 6291456]
+    if (r.chance(0.1)) sysctl.tcp_shrink_window = 1
+    if (r.chance(0.1)) sysctl.tcp_abort_on_overflow = 1
     const eth0 = this.host.addInterface('eth0', this.#link, { addresses: ['10.0.0.2/24'] })
     this.host.stack.arp.addPermanent(eth0, PEER, PEER_MAC)
     this.#openSockets()
   }
 
-  /** Runs `count` fuzzed frames; throws with the last frames if something is not as it must be. */
-  run(count: number): void {
+  /** Runs `count` fuzzed frames, or `segments` only; throws with the last frames if something is not as it must be. */
+  run(count: number, segments = false): void {
     const r = this.#random
     try {
       for (let i = 0; i < count; i++) {
         if ((i & 15) === 0) this.#aims = this.#findAims()
-        this.maker.make(this.#aims)
+        this.maker.make(this.#aims, segments)
         this.give(this.maker.bytes, this.maker.length)
         if (r.chance(0.03)) this.#programsRun()
         if (r.chance(0.02)) this.#pass(r.below(300_000))
