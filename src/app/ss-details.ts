@@ -13,18 +13,7 @@ import {
   TCPI_OPT_WSCALE,
   TcpInfo,
 } from '../tcp/info.ts'
-import {
-  LIMIT_APPLICATION,
-  LIMIT_CWND,
-  LIMIT_HANDSHAKE,
-  LIMIT_NOTHING,
-  LIMIT_PACING,
-  LIMIT_PEER_WINDOW,
-  LIMIT_RECEIVE_BUFFER,
-  LIMITER_NAMES,
-  limitedMs,
-  limiterOf,
-} from '../tcp/limiter.ts'
+import { LIMIT_SEND_BUFFER, LIMITER_NAMES, limitedMs, limiterOf } from '../tcp/limiter.ts'
 import { Tcb } from '../tcp/tcb.ts'
 import { general } from './tool.ts'
 
@@ -98,17 +87,27 @@ export function tcpDetails({ source }: SocketRow, withOptions: boolean): string 
     return ` ${parts.join(' ')}`
   }
   if (has(TCPI_OPT_WSCALE)) parts.push(`wscale:${info.tcpi_snd_wscale},${info.tcpi_rcv_wscale}`)
-  parts.push(...times(info), ...volumes(info), ...rates(info), ...losses(info), ...limits(source))
+  parts.push(...times(info), ...volumes(info), ...bbr(source), ...rates(info), ...losses(info), ...limits(source))
   return ` ${parts.join(' ')}`
 }
 
-/** What holds it up now, unless that is its own program, and for how long which cause did: ours, not iproute2's. */
+/** struct tcp_bbr_info: the rate in bits a second, the least RTT in milliseconds, gains. */
+function bbr(t: Tcb): string[] {
+  const bytes = t.ca.name === 'bbr' ? t.ca.info?.(t) : undefined
+  if (bytes === undefined || bytes.length === 0) return []
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
+  const word = (at: number): number => view.getUint32(at, true)
+  const gain = (name: string, at: number): string => (word(at) === 0 ? '' : `,${name}:${general(word(at) / 256)}`)
+  const bw = (word(4) * 2 ** 32 + word(0)) * 8
+  return [`bbr:(bw:${bw}bps,mrtt:${general(word(8) / 1000)}${gain('pacing_gain', 12)}${gain('cwnd_gain', 16)})`]
+}
+
+/** What holds it up now, and for how long which cause did: ours, not iproute2's (the send buffer has `sndbuf_limited`). */
 function limits(t: Tcb): string[] {
-  const now = limiterOf(t)
-  const parts = now === LIMIT_NOTHING || now === LIMIT_APPLICATION ? [] : [`limiter:${LIMITER_NAMES[now]}`]
-  for (const limit of [LIMIT_HANDSHAKE, LIMIT_CWND, LIMIT_PEER_WINDOW, LIMIT_PACING, LIMIT_RECEIVE_BUFFER]) {
-    const ms = limitedMs(t, limit)
-    if (ms > 0) parts.push(`${LIMITER_NAMES[limit]}:${ms}ms`)
+  const parts = [`limiter:${LIMITER_NAMES[limiterOf(t)]}`]
+  for (const [limit, name] of LIMITER_NAMES.entries()) {
+    const ms = limit === LIMIT_SEND_BUFFER ? 0 : limitedMs(t, limit)
+    if (ms > 0) parts.push(`${name}:${ms}ms`)
   }
   return parts
 }

@@ -53,7 +53,7 @@ export abstract class MessageCalls extends DescriptorCalls {
       return one.length === 0 ? 0 : this.write(fd, one)
     }
     const call = new MessageCall({ iov }, this.files)
-    call.beginSend()
+    call.beginSend(file.sock)
     return call.buffers.length === 0 ? 0 : this.blocking.sendMessage('writev', file, call, 0)
   }
 
@@ -75,7 +75,7 @@ export abstract class MessageCalls extends DescriptorCalls {
 
   #send(name: string, file: SocketFile, hdr: MsgHdr, flags: number): number | Promise<number> {
     const call = new MessageCall(hdr, this.files)
-    raise(name, call.beginSend())
+    raise(name, call.beginSend(file.sock))
     this.sys.callFrom(file.sock)
     return this.blocking.sendMessage(name, file, call, flags)
   }

@@ -1,6 +1,6 @@
 /** The calls that may sleep, each with what it remembers while it does (the loops of tcp_recvmsg, tcp_sendmsg, …). */
 import { AF_INET, AF_UNSPEC, SockAddr } from '../sock/address.ts'
-import { MSG_NOSIGNAL, MSG_PEEK } from '../sock/constants.ts'
+import { MSG_NOSIGNAL, MSG_PEEK, MSG_ZEROCOPY } from '../sock/constants.ts'
 import { Message, RCV_SHUTDOWN, SEND_SHUTDOWN, type Sock, TCP_CLOSE } from '../sock/sock.ts'
 import { type AddressOut, writeAddress } from '../socket/address-value.ts'
 import type { Calls } from '../socket/calls.ts'
@@ -148,6 +148,8 @@ export class PendingSend extends ProcessCall {
     if (this.sent > 0 && (sock.error !== 0 || (sock.shutdownMask & SEND_SHUTDOWN) !== 0)) return this.sent
     // A pending error comes before what the socket's state says (sk_stream_error, sock_alloc_send_pskb).
     if (sock.error !== 0) return -sock.takeError()
+    // The notification is about what was taken first; the rest was not numbered again.
+    if (this.sent > 0) this.flags &= ~MSG_ZEROCOPY
     const result = file.send(
       this.bytes as Uint8Array,
       this.offset + this.sent,

@@ -18,14 +18,11 @@ export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 
 // Protocols (linux/in.h).
+export { IPPROTO_ICMP, IPPROTO_RAW, IPPROTO_TCP, IPPROTO_UDP } from '../ip/transport.ts'
 export const IPPROTO_IP = 0
-export const IPPROTO_ICMP = 1
-export const IPPROTO_TCP = 6
-export const IPPROTO_UDP = 17
 export const IPPROTO_IPV6 = 41
 export const IPPROTO_SCTP = 132
 export const IPPROTO_UDPLITE = 136
-export const IPPROTO_RAW = 255
 export const IPPROTO_MPTCP = 262
 /** One more than the largest protocol. */
 export const IPPROTO_MAX = 263

@@ -17,8 +17,11 @@ import { POLLERR } from './wait-queue.ts'
 export const SO_EE_ORIGIN_LOCAL = 1
 export const SO_EE_ORIGIN_ICMP = 2
 export const SO_EE_ORIGIN_TIMESTAMPING = 4
-/** What Linux accounts for an entry without payload. */
+export const SO_EE_ORIGIN_ZEROCOPY = 5
+export const SO_EE_CODE_ZEROCOPY_COPIED = 1
+/** What Linux accounts for an entry without payload; and what it looks for room for (SKB_TRUESIZE(0)). */
 const ENTRY_SIZE = 832
+const ENTRY_LEAST = 576
 
 /** struct sock_exterr_skb with what belongs to it. */
 interface QueuedError {
@@ -27,7 +30,7 @@ interface QueuedError {
   readonly type: number
   readonly code: number
   readonly info: number
-  readonly data: number
+  data: number
   /** Where the packet in question went, and who sent the ICMP message. */
   readonly address: number
   readonly port: number
@@ -43,6 +46,9 @@ export class ErrorQueue {
   #bytes = 0
   /** Entries for which there was no room in SO_RCVBUF. */
   dropped = 0
+  /** Number of the next call with MSG_ZEROCOPY (sk_zckey), and memory of notifications to come or unread (sk_omem_alloc). */
+  zeroCopyKey = 0
+  #optionMemory = 0
 
   get length(): number {
     return this.#entries.length
@@ -60,11 +66,36 @@ export class ErrorQueue {
     sock.wake(POLLERR)
   }
 
+  /** Sets memory for a notification aside (sock_omalloc); false if more than `most` bytes would be taken up. */
+  reserve(most: number): boolean {
+    if (this.#optionMemory + ENTRY_LEAST > most) return false
+    this.#optionMemory += ENTRY_SIZE
+    return true
+  }
+
+  /** The bytes of `calls` calls with MSG_ZEROCOPY are needed no more (__msg_zerocopy_callback): their entry, or a longer last one. */
+  complete(sock: Sock, first: number, calls: number): void {
+    const last = this.#entries.at(-1)
+    if (calls === 0 || sock.isDead) {
+      this.#optionMemory -= ENTRY_SIZE
+      return
+    }
+    if (last?.origin === SO_EE_ORIGIN_ZEROCOPY && first === (last.data + 1) >>> 0) {
+      last.data = (last.data + calls) >>> 0
+      this.#optionMemory -= ENTRY_SIZE
+    } else {
+      const end = (first + calls - 1) >>> 0
+      this.#entries.push(localEntry(sock, 0, SO_EE_ORIGIN_ZEROCOPY, SO_EE_CODE_ZEROCOPY_COPIED, first, end, 0))
+    }
+    sock.wake(POLLERR)
+  }
+
   /** The oldest entry; the next ICMP error becomes the socket's pending error (sock_dequeue_err_skb). */
   shift(sock: Sock): QueuedError | undefined {
     const entry = this.#entries.shift()
     if (entry === undefined) return undefined
     this.#bytes -= entry.size
+    if (entry.origin === SO_EE_ORIGIN_ZEROCOPY) this.#optionMemory -= ENTRY_SIZE
     const next = this.#entries[0]
     if (next?.origin === SO_EE_ORIGIN_ICMP) sock.error = next.errno
     else if (entry.origin === SO_EE_ORIGIN_ICMP) sock.error = 0
@@ -76,16 +107,24 @@ export class ErrorQueue {
   purge(): void {
     for (const { packet } of this.#entries) packet?.release()
     this.#entries.length = 0
-    this.#bytes = 0
+    this.#bytes = this.#optionMemory = 0
   }
 }
 
 /** True if reading the error queue gives something. */
 export const hasErrors = (sock: Sock): boolean => sock.errorQueue !== null && sock.errorQueue.length > 0
 
-function queueOf(sock: Sock): ErrorQueue {
+/** The socket's error queue, made if it has none yet. */
+export function errorQueueOf(sock: Sock): ErrorQueue {
   sock.errorQueue ??= new ErrorQueue()
   return sock.errorQueue
+}
+
+/** An entry that no packet came with. */
+// biome-ignore format: one line
+function localEntry(sock: Sock, errno: number, origin: number, code: number, info: number, data: number, size: number): QueuedError {
+  const time = sock.stack.clock.now()
+  return { errno, origin, type: 0, code, info, data, address: 0, port: 0, offender: 0, time, packet: null, size }
 }
 
 /**
@@ -103,7 +142,7 @@ export function queueIcmpError(sock: Sock, quoted: Packet, type: number, code: n
   packet.time = sock.stack.clock.now()
   packet.l3 = quoted.endSeq
   packet.start = Math.min(payload, packet.end)
-  queueOf(sock).push(sock, {
+  errorQueueOf(sock).push(sock, {
     errno,
     origin: SO_EE_ORIGIN_ICMP,
     type,
@@ -122,38 +161,13 @@ export function queueIcmpError(sock: Sock, quoted: Packet, type: number, code: n
 /** An error that this host found itself, if the program wants to know (ip_local_error). */
 export function queueLocalError(sock: Sock, errno: number, address: number, port: number, info: number): void {
   if (!sock.isFlag(SF_RECVERR)) return
-  queueOf(sock).push(sock, {
-    errno,
-    origin: SO_EE_ORIGIN_LOCAL,
-    type: 0,
-    code: 0,
-    info,
-    data: 0,
-    address,
-    port,
-    offender: 0,
-    time: sock.stack.clock.now(),
-    packet: null,
-    size: ENTRY_SIZE,
-  })
+  const entry = localEntry(sock, errno, SO_EE_ORIGIN_LOCAL, 0, info, 0, ENTRY_SIZE)
+  errorQueueOf(sock).push(sock, { ...entry, address, port })
 }
 
 /** A time stamp of something sent (__skb_complete_tx_timestamp): `kind` is SCM_TSTAMP_, `id` the number of byte or datagram. */
 export function queueStamp(sock: Sock, kind: number, id: number): void {
-  queueOf(sock).push(sock, {
-    errno: ENOMSG,
-    origin: SO_EE_ORIGIN_TIMESTAMPING,
-    type: 0,
-    code: 0,
-    info: kind,
-    data: id,
-    address: 0,
-    port: 0,
-    offender: 0,
-    time: sock.stack.clock.now(),
-    packet: null,
-    size: ENTRY_SIZE,
-  })
+  errorQueueOf(sock).push(sock, localEntry(sock, ENOMSG, SO_EE_ORIGIN_TIMESTAMPING, 0, kind, id, ENTRY_SIZE))
 }
 
 /** MSG_ERRQUEUE (ip_recv_error): the payload of the oldest entry, the rest as name and control messages; or -EAGAIN. */

@@ -62,6 +62,12 @@ export class IoVec {
     return part
   }
 
+  /** Bytes of the part that holds `position`, from there on. */
+  leftOfPart(position: number): number {
+    const { length } = this.#seek(position)
+    return this.#base + length - position
+  }
+
   /** Fills [position, position + length) with bytes of `packet` from `from` on. */
   fill(position: number, packet: Packet, from: number, length: number): void {
     for (let done = 0; done < length; ) {

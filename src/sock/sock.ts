@@ -319,6 +319,10 @@ export abstract class Sock implements PortUser {
   /** Receives into [offset, offset + length) of `bytes` or of `message.iov` (`toProgram`); bytes, 0 at the end of the stream, or -errno. */
   abstract receive(bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number
 
+  /** Receives what splice(2) takes to a pipe. */
+  splice(bytes: Uint8Array, offset: number, length: number, _isNonBlocking: boolean): number {
+    return this.receive(bytes, offset, length, 0, null)
+  }
   bind(_address: SockAddr): number {
     return -EOPNOTSUPP
   }

@@ -250,7 +250,7 @@ export class Calls {
     const file = this.socketOf(fd)
     if (file === null) return this.socketError(fd)
     const call = new MessageCall(hdr, this.files)
-    const refused = call.beginSend()
+    const refused = call.beginSend(file.sock)
     if (refused < 0) return refused
     const { bytes, length } = call.buffers
     this.callFrom(file.sock)

@@ -2,7 +2,7 @@
  * Rows of SOL_SOCKET that tell of the socket (SO_MEMINFO, SO_COOKIE, SO_PEERNAME) or ask something of processors and devices
  * that a virtual host has no such thing for: those are kept and read back, as Linux keeps them where the hardware cannot.
  */
-import { AF_INET, SockAddr } from '../sock/address.ts'
+import { SockAddr } from '../sock/address.ts'
 import * as so from '../sock/constants.ts'
 import { intOf, OptionError } from '../sock/option-value.ts'
 import { type OptionValue, SF_RCVBUF_LOCK, SF_SNDBUF_LOCK, type Sock, TCP_LISTEN } from '../sock/sock.ts'
@@ -152,7 +152,8 @@ export const deviceSocketOptions: OptionTable = {
     ...noted('SO_ZEROCOPY', so.SO_ZEROCOPY, 0, (n) => (n === 0 || n === 1 ? n : Number.NaN)),
     set: (s, value) => {
       const n = intOf(value)
-      if (s.family !== AF_INET) return -EOPNOTSUPP
+      if (s.protocol !== so.IPPROTO_TCP && !(s.protocol === so.IPPROTO_UDP && s.type === so.SOCK_DGRAM))
+        return -EOPNOTSUPP
       return n === 0 || n === 1 ? note(s, so.SO_ZEROCOPY, n) : -EINVAL
     },
   },

@@ -11,8 +11,6 @@ import type { OpenFile } from './open-file.ts'
 
 /** Most buffers of one call (UIO_MAXIOV, IOV_MAX). */
 export const IOV_MAX = 1024
-/** Most bytes of control messages that a sender may give (net.core.optmem_max). */
-const OPTMEM_MAX = 131072
 
 /**
  * What sendmsg(2) and recvmsg(2) take. recvmsg puts the sender into `name` if there is one to tell, control messages into
@@ -72,13 +70,13 @@ export class MessageCall {
     this.#files = files
   }
 
-  /** Reads the header of a sender: 0, -EMSGSIZE for too many buffers, or -ENOBUFS for too much control. */
-  beginSend(): number {
+  /** Reads the header of a sender: 0, -EMSGSIZE for too many buffers, or -ENOBUFS for too much control (net.core.optmem_max). */
+  beginSend({ stack }: Sock): number {
     const { hdr, message } = this
     if (hdr.iov.length > IOV_MAX) return -EMSGSIZE
     this.buffers.set(hdr.iov)
     const { control = null, name = null } = hdr
-    if (control instanceof Uint8Array && control.length > OPTMEM_MAX) return -ENOBUFS
+    if (control instanceof Uint8Array && control.length > stack.sysctl.optmem_max) return -ENOBUFS
     message.iov = this.buffers.iov
     message.name = name === null ? null : readAddress('name', name as AddressIn, this.#name)
     const all = control instanceof Uint8Array ? decodeControl(control) : control

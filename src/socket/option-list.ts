@@ -83,7 +83,7 @@ const SOCKET: readonly Row[] = [
   [56, 'SO_INCOMING_NAPI_ID', 'r', 'int', '0: interfaces have no such numbers.'],
   [57, 'SO_COOKIE', 'r', 'u64', 'A number no other socket of the host has; room for 8 bytes at least (EINVAL).'],
   [59, 'SO_PEERGROUPS', 'r', 'gid_t[]', 'Supplementary groups of the peer: none. ENODATA where there is no peer.'],
-  [60, 'SO_ZEROCOPY', 'rw', FLAG, 'AF_INET: allows MSG_ZEROCOPY.'],
+  [60, 'SO_ZEROCOPY', 'rw', FLAG, 'TCP and UDP: MSG_ZEROCOPY is notified of. Bytes are copied all the same, as by Linux on links in memory (SO_EE_CODE_ZEROCOPY_COPIED).'],
   [61, 'SO_TXTIME', 'r', 'struct sock_txtime', 'Zeros. To set it is ENOPROTOOPT: devices have no queue that holds packets back.'],
   [62, 'SO_BINDTOIFINDEX', 'rw', 'int, index of an interface', 'SO_BINDTODEVICE by number.'],
   [63, 'SO_TIMESTAMP_NEW', 'rw', FLAG, 'As SO_TIMESTAMP.'],
@@ -204,9 +204,9 @@ const TCP: readonly Row[] = [
   [41, 'TCP_AO_GET_KEYS', '-', 'ENOPROTOOPT', 'No RFC 5925, as in a kernel built without it.'],
   [42, 'TCP_AO_REPAIR', '-', 'ENOPROTOOPT', 'No RFC 5925, as in a kernel built without it.'],
   [43, 'TCP_IS_MPTCP', 'r', 'int', '0: it is not.'],
-  [44, 'TCP_RTO_MAX_MS', 'r', 'int, ms', 'What net.ipv4.tcp_rto_max_ms says. To set it is ENOPROTOOPT: that is for the whole host.'],
-  [45, 'TCP_RTO_MIN_US', 'r', 'int, us', 'What net.ipv4.tcp_rto_min_us says. To set it is ENOPROTOOPT: that is for the whole host.'],
-  [46, 'TCP_DELACK_MAX_US', 'r', 'int, us', '200000. To set it is ENOPROTOOPT: acknowledgements are delayed 40 ms to 200 ms.'],
+  [44, 'TCP_RTO_MAX_MS', 'rw', 'int, ms', 'Longest retransmission timeout, 1000..120000.'],
+  [45, 'TCP_RTO_MIN_US', 'rw', 'int, us', 'Shortest retransmission timeout, 2000..200000, in ticks of a millisecond.'],
+  [46, 'TCP_DELACK_MAX_US', 'rw', 'int, us', 'Longest delay of an acknowledgement, 2000..200000, in ticks of a millisecond.'],
 ]
 
 // biome-ignore format: a line each

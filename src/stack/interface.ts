@@ -96,6 +96,8 @@ export class Interface {
   mtu: number
   /** F_… bits in use (`ethtool -K`); at first the link's. */
   features: number
+  /** Its queue sends each packet at the packet's time (`tc qdisc … fq`). */
+  paces = false
   up = true
   /** How many want every frame, how many every multicast: packet sockets and the administrator (struct net_device). */
   promiscuity = 0

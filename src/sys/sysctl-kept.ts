@@ -27,7 +27,6 @@ export const KEPT_SYSCTLS: Readonly<Record<string, Kept>> = {
     netdev_budget_usecs: [8000, 0, INT_MAX],
     netdev_tstamp_prequeue: [1],
     netdev_unregister_timeout_secs: [10, 1, 3600],
-    optmem_max: [131072, 0, INT_MAX],
     skb_defer_max: [64, 0, INT_MAX],
     tstamp_allow_data: [1, 0, 1],
     txrehash: [1, 0, 1],

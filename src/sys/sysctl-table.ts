@@ -12,6 +12,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
     'wmem_max',
     'rmem_default',
     'wmem_default',
+    'optmem_max',
     'somaxconn',
     'netdev_max_backlog',
     'netdev_budget',
@@ -170,7 +171,7 @@ const BOUNDS: readonly (readonly [least: number, largest: number, names: string]
   [
     0,
     INT_MAX,
-    'app_solicit gc_thresh1 gc_thresh2 gc_thresh3 icmp_msgs_burst icmp_msgs_per_sec ipfrag_max_dist mcast_solicit somaxconn tcp_fastopen_blackhole_timeout_sec ucast_solicit unres_qlen_bytes',
+    'app_solicit gc_thresh1 gc_thresh2 gc_thresh3 icmp_msgs_burst icmp_msgs_per_sec ipfrag_max_dist mcast_solicit optmem_max somaxconn tcp_fastopen_blackhole_timeout_sec ucast_solicit unres_qlen_bytes',
   ],
   [0, Infinity, 'ipfrag_high_thresh ipfrag_low_thresh tcp_comp_sack_delay_ns tcp_comp_sack_slack_ns'],
   [1, 127, 'tcp_syn_retries'],

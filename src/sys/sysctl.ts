@@ -27,6 +27,8 @@ export class Sysctls {
   wmem_max = 212992
   rmem_default = 212992
   wmem_default = 212992
+  /** Bytes of control messages in one send call, and of notifications of MSG_ZEROCOPY that a socket has not read yet. */
+  optmem_max = 131072
   /** Upper bound of listen()'s backlog. */
   somaxconn = 4096
   /** Packets an interface queues for input before it drops. Linux: 1000; 8192 here, since a link in memory is never slower than its sender. */

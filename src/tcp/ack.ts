@@ -19,7 +19,7 @@ import {
   tlpAcked,
   transmitRecovery,
 } from './recovery.ts'
-import { ackRtt } from './rtt.ts'
+import { ackRtt, rtoMax } from './rtt.ts'
 import { tagQueue } from './sack.ts'
 import type { Segment } from './segment.ts'
 import { after, before, diff } from './seq.ts'
@@ -35,11 +35,11 @@ export const ACK_OLD = -1
 export const ACK_UNSENT = -2
 
 /** Remembers the peer's timestamp to echo (RFC 7323 §4.3; tcp_replace_ts_recent); F.TS_PROGRESS if it is a later one. */
-function replaceTsRecent(t: Tcb, seq: number): number {
+export function replaceTsRecent(t: Tcb, seq: number): number {
   if ((t.opt & OPT_TIMESTAMPS) === 0 || after(seq, t.rcv.wup)) return 0
   const delta = (t.rcvTsVal - t.tsRecent) | 0
-  // PAWS: never step back, unless the old one is more than 24 days stale.
-  if (delta < 0 && !tsRecentStale(t)) return 0
+  // PAWS: never step back, unless the old one is none or more than 24 days stale.
+  if (delta < 0 && t.tsRecent !== 0 && !tsRecentStale(t)) return 0
   t.tsRecent = t.rcvTsVal
   t.tsRecentStamp = t.tcp.nowMs()
   return delta > 0 ? F.TS_PROGRESS : 0
@@ -48,14 +48,16 @@ function replaceTsRecent(t: Tcb, seq: number): number {
 /** 24 days in seconds, TCP_PAWS_24DAYS. */
 export const tsRecentStale = (t: Tcb): boolean => ((t.tcp.nowMs() - t.tsRecentStamp) | 0) >= 60 * 60 * 24 * 24 * 1000
 
+/** Does this segment tell a window newer than, or other than, the last (tcp_may_update_window)? */
+export const isWindowNews = (t: Tcb, g: Segment, window: number): boolean =>
+  after(g.ack, t.snd.una) || after(g.seq, t.snd.wl1) || (g.seq === t.snd.wl1 && (window > t.snd.wnd || window === 0))
+
 /** SND.WND, SND.WL1 (RFC 9293 §3.10.7.4; tcp_ack_update_window). */
 function updateWindow(t: Tcb, g: Segment): number {
   const snd = t.snd
   const window = (g.flags & SYN) !== 0 ? g.window : g.window << snd.wscale
   let flags = 0
-  const fresh =
-    after(g.ack, snd.una) || after(g.seq, snd.wl1) || (g.seq === snd.wl1 && (window > snd.wnd || window === 0))
-  if (fresh) {
+  if (isWindowNews(t, g, window)) {
     flags |= F.WIN_UPDATE
     snd.wl1 = g.seq
     if (snd.wnd !== window) {
@@ -106,7 +108,7 @@ function cleanQueue(t: Tcb, priorUna: number): number {
         // Part of one segment: it stays as it was sent (RFC 9293 allows, Linux does).
         break
       }
-      pieces = trimAcked(t, s, t.snd.mss)
+      pieces = trimAcked(t, s)
       if (pieces === 0) break
       whole = false
     }
@@ -170,7 +172,7 @@ function settleAcked(
   tagged: number,
 ): number {
   const got = t.tcp.cleaned
-  const now = t.tcp.now
+  const { now, rate } = t.tcp
   const isSack = (t.opt & OPT_SACK) !== 0
   const head = t.txHead
   if (head !== null && head !== t.sendHead && (head.sacked & SACKED) !== 0) flags |= F.SACK_RENEGING
@@ -180,25 +182,31 @@ function settleAcked(
   if (got.firstTime !== 0 && (flags & F.RETRANS_DATA_ACKED) === 0) {
     seqRtt = now - got.firstTime
     caRtt = now - got.lastTime
+    // A lone segment that is not full, acknowledged without anything out of order.
+    rate.isAckDelayed =
+      got.acked === 1 &&
+      priorSacked === 0 &&
+      diff(t.snd.una, priorUna) < t.snd.mss &&
+      rate.priorDelivered + 1 === t.delivered &&
+      (flags & F.SYN_ACKED) === 0
   }
   const state = t.tcp.sackState
   if ((tagged & F.DATA_SACKED) !== 0 && state.firstTime !== 0) {
     sackRtt = now - state.firstTime
     caRtt = now - state.lastTime
   }
-  const sampled = ackRtt(t, after(t.snd.una, priorUna), seqRtt, sackRtt)
+  const sampled = ackRtt(t, after(t.snd.una, priorUna), seqRtt, sackRtt, caRtt)
   if ((flags & F.ACKED) !== 0) {
     flags |= F.SET_XMIT_TIMER
     if (!isSack) {
       const left = t.sackedOut - Math.max(0, got.acked - 1)
       t.delivered += Math.max(got.acked - priorSacked, 1)
       t.sackedOut = got.acked > 0 ? Math.max(0, left) : t.sackedOut
-      limitRenoSacked(t)
+      limitRenoSacked(t, got.acked)
       if ((flags & F.RETRANS_DATA_ACKED) !== 0) flags &= ~F.ORIG_SACK_ACKED
     } else if (before(got.reord, priorFack)) noteReordering(t, got.reord, false)
   } else if (head !== null && sampled && sackRtt >= 0 && sackRtt > now - head.txTime) flags |= F.SET_XMIT_TIMER
-  t.tcp.rate.rtt = caRtt
-  t.ca.packetsAcked?.(t, got.acked, caRtt)
+  t.ca.packetsAcked?.(t, got.acked, rate.rtt)
   return flags
 }
 
@@ -206,12 +214,12 @@ function settleAcked(
 function ackProbe(t: Tcb): void {
   const head = t.sendHead
   if (head === null) return
-  if (!after(head.seq + Math.min(head.bytes, t.snd.mss), (t.snd.una + t.snd.wnd) | 0)) {
+  if (!after(head.endSeq, (t.snd.una + t.snd.wnd) | 0)) {
     t.backoff = 0
     t.probesOut = 0
     if (t.pendingTimer === PENDING_PROBE) stopRexmt(t)
   } else {
-    armRexmt(t, PENDING_PROBE, probeDelay(t, t.stack.sysctl.tcp_rto_max_ms * 1000))
+    armRexmt(t, PENDING_PROBE, probeDelay(t, rtoMax(t)))
   }
 }
 
@@ -265,7 +273,7 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
   flags |= updateWindow(t, g)
   let tagged = 0
   if (g.sackCount > 0 && (t.opt & OPT_SACK) !== 0) {
-    tagQueue(t, g.bytes, tcp.parsed, priorUna, tcp.sackState)
+    tagQueue(t, g, priorUna, tcp.sackState)
     tagged = tcp.sackState.flags
     flags |= tagged
   }
@@ -281,7 +289,7 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
     return 1
   }
   flags = settleAcked(t, priorUna, priorFack, priorSacked, flags | cleanQueue(t, priorUna), tagged)
-  rackUpdateWindow(t, priorDelivered)
+  rackUpdateWindow(t)
   if ((t.opt & OPT_ACCECN) !== 0)
     flags |= ackEcn(t, g, t.delivered - priorDelivered, deliveredBytes(t, priorUna, tagged), flags)
   const rec = t.recovery
@@ -325,7 +333,7 @@ function oldAck(
   flags: number,
 ): number {
   if (g.sackCount === 0 || (t.opt & OPT_SACK) === 0) return 0
-  tagQueue(t, g.bytes, t.tcp.parsed, priorUna, t.tcp.sackState)
+  tagQueue(t, g, priorUna, t.tcp.sackState)
   flags |= t.tcp.sackState.flags
   if ((t.opt & OPT_ACCECN) !== 0) flags |= ackEcn(t, g, t.delivered - priorDelivered, t.tcp.sackState.bytes, flags)
   alert(t, priorUna, 0, flags)

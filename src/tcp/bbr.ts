@@ -282,7 +282,7 @@ function checkProbeRttDone(t: Tcb, b: Bbr): void {
 function updateMinRtt(t: Tcb, b: Bbr, rs: RateSample): void {
   const now = t.tcp.nowMs()
   const hasExpired = ((now - b.minRttStamp) | 0) > MIN_RTT_WINDOW_MS
-  if (rs.rtt >= 0 && (rs.rtt < b.minRtt || hasExpired)) {
+  if (rs.rtt >= 0 && (rs.rtt < b.minRtt || (hasExpired && !rs.isAckDelayed))) {
     b.minRtt = rs.rtt
     b.minRttStamp = now
   }

@@ -1,13 +1,20 @@
 /** The control block that a finished handshake makes (inet_csk_clone_lock, tcp_create_openreq_child). */
-import { SF_BINDPORT_LOCK, SF_DEAD, TCP_ESTABLISHED } from '../sock/sock.ts'
+import { SF_BINDPORT_LOCK, SF_DEAD, SF_KEEPALIVE, TCP_SYN_RECV } from '../sock/sock.ts'
 import { initializeReceiveMss, syncMss } from './mss.ts'
 import { pacingOf } from './pacing.ts'
+import { recoveryOf } from './rack.ts'
 import type { Request } from './request.ts'
+import type { Segment } from './segment.ts'
 import { add } from './seq.ts'
+import { statsOf } from './stats.ts'
 import { OPT_CORK, OPT_NODELAY, OPT_UNACCEPTED, OPT_WSCALE, Tcb } from './tcb.ts'
+import { keepIdle, startKeep } from './timer.ts'
 
-/** The control block of an accepted connection; most options come from the listener (inet_csk_clone_lock). */
-export function makeChild(r: Request): Tcb {
+/**
+ * The control block of a connection for a listener, in SYN-RECEIVED until `g`, the segment that it is made for, has been
+ * processed; most options come from the listener (inet_csk_clone_lock).
+ */
+export function makeChild(r: Request, g: Segment): Tcb {
   const tcp = r.tcp
   const listener = r.listener
   const t = new Tcb(tcp, listener.family, listener.ca)
@@ -36,13 +43,25 @@ export function makeChild(r: Request): Tcb {
   t.rcv.wscale = (r.opt & OPT_WSCALE) !== 0 ? r.rcvWscale : 0
   t.rcv.windowClamp = r.rcvClamp
   t.rcv.ssthresh = r.rcvWnd
-  t.delivered = 1
   t.opt |= OPT_UNACCEPTED
   t.tsRecent = r.tsRecent
   t.tsRecentStamp = t.lastReceived = tcp.nowMs()
   t.tsOffset = r.tsOffset
+  t.totalRetrans = r.resent
+  if (r.retries > 0) {
+    const v = recoveryOf(t)
+    v.hasUndo = true
+    v.undoMarker = r.iss
+    v.retransStamp = r.firstSent
+    const s = statsOf(t)
+    s.timeouts = r.retries
+    s.timeoutRows = 1
+    s.timeoutMs = (tcp.nowMs() - r.firstSent) | 0
+  }
   t.setFlag(SF_DEAD, false)
-  t.state = TCP_ESTABLISHED
+  t.state = TCP_SYN_RECV
+  t.snd.wnd = t.snd.maxWnd = g.window << t.snd.wscale
+  t.snd.wl1 = g.seq
   t.lastPushed = t.snd.writeSeq
   tcp.ports.inherit(t, listener)
   tcp.hashIn(t)
@@ -52,5 +71,6 @@ export function makeChild(r: Request): Tcb {
     syncMss(t, dst.mtu)
     initializeReceiveMss(t)
   }
+  if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
   return t
 }

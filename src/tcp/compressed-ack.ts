@@ -21,22 +21,18 @@ export class CompressedAcks {
   }
 }
 
-/** Microseconds an acknowledgement may wait, 0: not at all. */
+/** Microseconds an acknowledgement waits: Linux's timers are late by the slack, as a rule. */
 function delayOf(t: Tcb): number {
   const { sysctl } = t.stack
   const receiver = t.rcv.rttUs
   const rtt = t.srtt > 0 && t.srtt < receiver ? t.srtt : receiver
-  const delay = Math.min(sysctl.tcp_comp_sack_delay_ns / 1000, rtt / 8 / 20)
-  // Linux's timers may be late by the slack: what is shorter is not worth one.
-  return delay < sysctl.tcp_comp_sack_slack_ns / 1000 ? 0 : delay
+  return Math.min(sysctl.tcp_comp_sack_delay_ns / 1000, rtt / 8 / 20) + sysctl.tcp_comp_sack_slack_ns / 1000
 }
 
 /** Data waits out of order: may this acknowledgement wait, too? */
 export function mayCompress(t: Tcb): boolean {
   const most = t.stack.sysctl.tcp_comp_sack_nr
   if ((t.opt & OPT_SACK) === 0 || most === 0) return false
-  const delay = delayOf(t)
-  if (delay === 0) return false
   const d = disorderOf(t)
   d.compressed ??= new CompressedAcks(t)
   const c = d.compressed
@@ -50,7 +46,7 @@ export function mayCompress(t: Tcb): boolean {
     return false
   }
   c.count++
-  if (c.timer.deadline === Infinity) t.stack.clock.start(c.timer, t.tcp.now + delay)
+  if (c.timer.deadline === Infinity) t.stack.clock.start(c.timer, t.tcp.now + delayOf(t))
   return true
 }
 

@@ -3,13 +3,21 @@
  * inet_connection_sock `ack`; LINUX-TCP 29). Times here are microseconds.
  */
 
-import { FIN, HDR_LEN, headerLength, PSH, SYN, URG } from '../wire/tcp.ts'
+import { FIN, HDR_LEN, PSH, SYN, URG } from '../wire/tcp.ts'
 import { mayCompress } from './compressed-ack.ts'
 import { MIN_RCV_MSS, optionRoom, TCP_MSS_DEFAULT } from './mss.ts'
-import { addQuickAcks, DELACK_MAX, DELACK_MIN, inPingpong, inQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
+import {
+  addQuickAcks,
+  DELACK_MAX,
+  DELACK_MIN,
+  enterQuickAck,
+  inPingpong,
+  inQuickAck,
+  MAX_QUICKACKS,
+} from './quick-ack.ts'
 import type { Segment } from './segment.ts'
 import { diff } from './seq.ts'
-import { ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIMER, type Tcb } from './tcb.ts'
+import { ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIMER, OPT_ECN, type Tcb } from './tcb.ts'
 import { startTimer, TIMER_DELACK } from './timer.ts'
 import { sendAck } from './transmit.ts'
 import { growWindow, measureRttByWindow, noteDensity, offerableWindow } from './window.ts'
@@ -28,7 +36,7 @@ export function measureReceiveMss(t: Tcb, g: Segment, all: number, memory: numbe
     return
   }
   // A smaller size counts when it comes twice running, and only if it could be a full segment; SACK blocks take room of it.
-  const whole = length + headerLength(g.bytes, g.packet.l4)
+  const whole = length + g.headerLength
   const isFull = whole >= TCP_MSS_DEFAULT + HDR_LEN || (whole >= MIN_RCV_MSS + HDR_LEN && (g.flags & REMNANT) === 0)
   if (isFull) {
     const size = whole - HDR_LEN - optionRoom(t)
@@ -44,6 +52,21 @@ export function measureReceiveMss(t: Tcb, g: Segment, all: number, memory: numbe
 
 /** Marks of a segment that is not full (TCP_REMNANT). */
 const REMNANT: number = FIN | URG | SYN | PSH
+
+/** Is data that came marked (RFC 3168 §6.1; tcp_data_ecn_check)? Unmarkable among others, it was sent again. */
+export function checkMark(t: Tcb, g: Segment): void {
+  if ((t.opt & OPT_ECN) === 0) return
+  const codepoint = g.tos & 3
+  if (codepoint === 0) {
+    if (t.ecnSeen) enterQuickAck(t, 2)
+    return
+  }
+  if (codepoint === 3 && !t.ecnDemandCwr) {
+    enterQuickAck(t, 2)
+    t.ecnDemandCwr = true
+  }
+  t.ecnSeen = true
+}
 
 /** In-order data came: schedules the acknowledgement and adapts its delay (tcp_event_data_recv). */
 export function dataReceived(t: Tcb, g: Segment, memory: number): void {
@@ -61,6 +84,7 @@ export function dataReceived(t: Tcb, g: Segment, memory: number): void {
     else if (gap > t.rto) addQuickAcks(t, MAX_QUICKACKS)
   }
   t.lastReceived = now
+  checkMark(t, g)
   if (g.length >= 128) growWindow(t, g.length, memory)
 }
 
@@ -89,7 +113,7 @@ export function delayAck(t: Tcb): void {
     if (t.srtt > 0) most = Math.min(most, Math.max(t.srtt >> 3, DELACK_MIN))
     ato = Math.min(ato, most)
   }
-  ato = Math.min(Math.max(ato, 1000), DELACK_MAX)
+  ato = Math.min(Math.max(ato, 1000), t.tuning.delackMaxUs || DELACK_MAX)
   let at = t.tcp.now + ato
   const timer = t.delackTimer
   if ((t.ackPending & ACK_TIMER) !== 0 && timer !== null && timer.deadline !== Infinity) {

@@ -3,6 +3,7 @@ import type { Packet } from '../buf/packet.ts'
 import { AF_UNSPEC, type SockAddr } from '../sock/address.ts'
 import { fromProgram, type Message } from '../sock/message.ts'
 import { TCP_CLOSE, TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT } from '../sock/sock.ts'
+import type { ZeroCopy } from '../sock/zerocopy.ts'
 import { EALREADY, EINPROGRESS, EISCONN, EOPNOTSUPP } from '../sys/errno.ts'
 import { ACE, CWR, ECE, FIN } from '../wire/tcp.ts'
 import {
@@ -25,6 +26,7 @@ import { retransmitUncongested } from './recovery.ts'
 import type { Segment } from './segment.ts'
 import { add } from './seq.ts'
 import { OPT_ACCECN, OPT_CONNECTING, OPT_ECN, OPT_SYN_DATA, type Tcb } from './tcb.ts'
+import { holdZeroCopy } from './tx-queue.ts'
 import type { TxSegment } from './tx-segment.ts'
 
 /** Bytes of a program that want to go with the SYN. */
@@ -33,6 +35,7 @@ export interface SynData {
   readonly offset: number
   readonly length: number
   readonly message: Message | null
+  readonly zerocopy: ZeroCopy | null
 }
 
 /** The last step of an active open: the SYN leaves, or waits for the first write (TCP_FASTOPEN_CONNECT); bytes taken or -errno. */
@@ -105,6 +108,7 @@ function fillSegment(t: Tcb, segment: TxSegment, data: SynData, length: number):
     pool.pageTake(room)
     done += room
   }
+  if (data.zerocopy !== null) holdZeroCopy(segment, data.zerocopy)
   t.wmemQueued += length
   t.snd.writeSeq = add(t.snd.writeSeq, length)
   segment.endSeq = t.snd.writeSeq

@@ -199,6 +199,10 @@ function fillCounts(t: Tcb, info: TcpInfo): void {
   info.tcpi_dsack_dups = s.dsackDuplicates
   info.tcpi_rcv_ooopack = s.outOfOrder
   info.tcpi_delivered_ce = s.deliveredCe
+  info.tcpi_total_rto = s.timeouts
+  info.tcpi_total_rto_recoveries = s.timeoutRows
+  info.tcpi_total_rto_time = s.timeoutMs
+  info.tcpi_rehash = s.rehashes
   info.tcpi_delivery_rate = deliveryRate(t)
   info.tcpi_delivery_rate_app_limited = s.isRateAppLimited ? 1 : 0
 }

@@ -8,7 +8,6 @@ import {
   RCV_SHUTDOWN,
   SEND_SHUTDOWN,
   SF_DEAD,
-  SF_KEEPALIVE,
   TCP_CLOSE,
   TCP_CLOSE_WAIT,
   TCP_CLOSING,
@@ -23,7 +22,7 @@ import {
 } from '../sock/sock.ts'
 import { ACK, CWR, RST, SYN } from '../wire/tcp.ts'
 import { countReceived, isAccEcn, noteOption } from './accecn.ts'
-import { ACK_UNSENT, processAck, tsRecentStale } from './ack.ts'
+import { ACK_UNSENT, isWindowNews, processAck, replaceTsRecent, tsRecentStale } from './ack.ts'
 import * as F from './ack-flags.ts'
 import { challengeAck, duplicateAck } from './challenge.ts'
 import { checkAck } from './delack.ts'
@@ -31,29 +30,40 @@ import { suspectReset } from './fastopen-pause.ts'
 import { connectionDone, peerReset, releaseRequest, setState, WAKE_ALL } from './lifecycle.ts'
 import { initializeReceiveMss, TS_LEN } from './mss.ts'
 import { pushAfterAck } from './output.ts'
-import { enterQuickAck } from './quick-ack.ts'
-import { acceptText, urgent } from './receive.ts'
+import { acceptText, isPredicted, isPredictedData, urgent } from './receive.ts'
+import { undoSynAckLoss } from './recovery.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
-import { statsOf } from './stats.ts'
-import { initTransfer, synSent } from './syn-sent.ts'
-import { OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, type Tcb } from './tcb.ts'
-import { keepIdle, rearmRto, startKeep } from './timer.ts'
+import { endTimeouts, statsOf } from './stats.ts'
+import { initTransfer, synSent, undoSpuriousSyn } from './syn-sent.ts'
+import { ACK_NOW, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_UNACCEPTED, type Tcb } from './tcb.ts'
+import { rearmRto, startKeep } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
 import { measureRttByTimestamp, receiveWindow } from './window.ts'
 import { newSpace } from './write-space.ts'
 
-/** Segments beyond what a peer may have in flight are not worth a reply (RFC 7323 §5: PAWS). */
-function pawsRejects(t: Tcb, g: Segment): boolean {
-  if ((t.opt & OPT_TIMESTAMPS) === 0 || !g.hasTs) return false
-  if (((t.tsRecent - t.rcvTsVal) | 0) <= 0 || t.tsRecent === 0) return false
-  if (tsRecentStale(t)) return false
-  // A reordered pure ACK with an old timestamp and nothing new is no reason to answer (tcp_disordered_ack).
-  if (g.ack === t.snd.una && g.seq === g.endSeq && g.seq === t.rcv.nxt) {
-    const delta = (t.tsRecent - t.rcvTsVal) | 0
-    if (delta * 1000 <= t.rto) return false
-  }
-  return (g.flags & RST) === 0
+/** Its timestamp is older than the last by more than TCP_PAWS_WINDOW (RFC 7323 §5; tcp_paws_check). */
+const isOlder = (t: Tcb, g: Segment): boolean =>
+  (t.opt & OPT_TIMESTAMPS) !== 0 &&
+  g.hasTs &&
+  ((t.tsRecent - t.rcvTsVal) | 0) > 1 &&
+  t.tsRecent !== 0 &&
+  !tsRecentStale(t)
+
+const PAWS_PASS = 0
+/** An acknowledgement overtaken by data: not worth an answer. */
+const PAWS_OLD_ACK = 1
+const PAWS_REJECT = 2
+
+/** Not every older segment is an old duplicate: a pure ACK may have been overtaken (tcp_disordered_ack_check). */
+function pawsVerdict(t: Tcb, g: Segment): number {
+  if (!isOlder(t, g)) return PAWS_PASS
+  if ((g.flags & ACK) === 0 || g.seq !== g.endSeq) return PAWS_REJECT
+  if (g.seq !== t.rcv.nxt) return before(g.seq, t.rcv.nxt) ? PAWS_OLD_ACK : PAWS_REJECT
+  const isNews = g.ack !== t.snd.una || isWindowNews(t, g, g.window << t.snd.wscale)
+  // A clock of 1200 Hz at most (tcp_tsval_replay).
+  const isReplay = ((t.tsRecent - t.rcvTsVal) | 0) > Math.floor((Math.floor(t.rto / 1000) * 1200) / 1000)
+  return isNews || isReplay ? PAWS_REJECT : PAWS_PASS
 }
 
 /** First, the sequence number: the cases of RFC 9293 §3.10.7.4 as tcp_sequence decides them (LINUX-TCP 31, 32). */
@@ -73,16 +83,19 @@ function isOutsideWindow(t: Tcb, g: Segment): boolean {
 
 /** First to fourth: PAWS, sequence number, RST (RFC 5961 §3), SYN (RFC 5961 §4). True: the segment is done with. */
 function validate(t: Tcb, g: Segment): boolean {
-  if (pawsRejects(t, g)) {
-    t.stack.counters.TcpExtPAWSEstab++
+  const paws = (g.flags & RST) !== 0 ? PAWS_PASS : pawsVerdict(t, g)
+  if (paws !== PAWS_PASS) {
     if ((g.flags & SYN) !== 0) challengeSyn(t, g)
-    else duplicateAck(t, g, 'TcpExtTCPACKSkippedPAWS')
+    else if (paws === PAWS_OLD_ACK) t.stack.counters.TcpExtPAWSOldAck++
+    else {
+      t.stack.counters.TcpExtPAWSEstab++
+      duplicateAck(t, g, 'TcpExtTCPACKSkippedPAWS')
+    }
     return true
   }
   if (isOutsideWindow(t, g)) {
     if ((g.flags & RST) !== 0) {
-      // RFC 5961 §3.2 with the twist of a FIN we have: its sequence number is exact too.
-      if (g.seq === ((t.rcv.nxt - 1) | 0) && isPastFin(t)) peerReset(t)
+      if (isAtFin(t, g)) peerReset(t)
       return true
     }
     if ((g.flags & SYN) !== 0) challengeSyn(t, g)
@@ -99,14 +112,20 @@ function validate(t: Tcb, g: Segment): boolean {
   }
   if ((g.flags & SYN) !== 0) {
     // The SYN-ACK of a simultaneous open acknowledges our SYN: it counts as the ACK (Linux 23e89e8ee7be, RFC 9293 §3.5).
-    if (t.state === TCP_SYN_RECV && (g.flags & ACK) !== 0 && g.endSeq === t.rcv.nxt && g.ack === t.snd.nxt) return false
+    if (t.state === TCP_SYN_RECV && (g.flags & ACK) !== 0 && isSynAgain(t, g) && g.ack === t.snd.nxt) return false
     challengeSyn(t, g)
     return true
   }
   return false
 }
 
-const isPastFin = (t: Tcb): boolean => t.state === TCP_CLOSE_WAIT || t.state === TCP_LAST_ACK || t.state === TCP_CLOSING
+/** The peer's SYN and nothing else, at a socket of a program. */
+const isSynAgain = (t: Tcb, g: Segment): boolean =>
+  g.endSeq === t.rcv.nxt && add(g.seq, 1) === g.endSeq && (t.opt & OPT_UNACCEPTED) === 0
+
+/** RFC 5961 §3.2 with the twist of a FIN we have: its sequence number is exact too (tcp_reset_check). */
+const isAtFin = (t: Tcb, g: Segment): boolean =>
+  g.seq === ((t.rcv.nxt - 1) | 0) && (t.state === TCP_CLOSE_WAIT || t.state === TCP_LAST_ACK || t.state === TCP_CLOSING)
 
 function challengeSyn(t: Tcb, g: Segment): void {
   const a = t.accEcn
@@ -118,7 +137,7 @@ function challengeSyn(t: Tcb, g: Segment): void {
 
 /** RST at RCV.NXT, or at the right edge of the SACKs we sent (Linux's robustness beyond RFC 5961). */
 function resetIsExact(t: Tcb, g: Segment): boolean {
-  if (g.seq === t.rcv.nxt) return true
+  if (g.seq === t.rcv.nxt || isAtFin(t, g)) return true
   const blocks = t.disorder === null ? null : t.disorder.sackBlocks
   if ((t.opt & OPT_SACK) === 0 || t.sackCount === 0 || blocks === null) return false
   let most = blocks[1] as number
@@ -131,23 +150,6 @@ function takeTimestamps(t: Tcb, g: Segment): void {
   const parsed = t.tcp.parsed
   t.rcvTsVal = g.hasTs ? parsed.tsVal : 0
   t.rcvTsEcr = g.hasTs && parsed.tsEcr !== 0 && (t.opt & OPT_TIMESTAMPS) !== 0 ? parsed.tsEcr : 0
-}
-
-/** A congestion mark, or the peer's word that it reacted (RFC 3168 §6.1; tcp_ecn_check_ce, tcp_ecn_accept_cwr). */
-function checkEcn(t: Tcb, g: Segment): void {
-  if ((t.opt & OPT_ECN) === 0) return
-  if ((g.flags & CWR) !== 0) {
-    t.ecnDemandCwr = false
-    if (g.length > 0) enterQuickAck(t, 2)
-  }
-  const codepoint = g.tos & 3
-  if (codepoint === 3) {
-    if (!t.ecnDemandCwr) {
-      enterQuickAck(t, 2)
-      t.ecnDemandCwr = true
-    }
-    t.ecnSeen = true
-  } else if (codepoint !== 0) t.ecnSeen = true
 }
 
 /** A segment for a connection in any state but LISTEN. Ownership of the packet passes; `start` is at the payload. */
@@ -174,7 +176,15 @@ function established(t: Tcb, g: Segment, packet: Packet): void {
     return
   }
   if ((g.tos & 3) !== 0 || t.accEcn !== null) countReceived(t, g)
-  const verdict = processAck(t, g, F.SLOWPATH | F.UPDATE_TS_RECENT)
+  let flags = F.SLOWPATH | F.UPDATE_TS_RECENT
+  const isTaken = isPredictedData(t, g, packet)
+  if ((isTaken || (g.length === 0 && isPredicted(t, g))) && g.hasTs && t.rcv.nxt === t.rcv.wup)
+    flags |= replaceTsRecent(t, g.seq)
+  if (isTaken) {
+    takePredicted(t, g, packet, flags)
+    return
+  }
+  const verdict = processAck(t, g, flags)
   if (verdict < 0) {
     if (verdict === ACK_UNSENT) challengeAck(t)
     packet.release()
@@ -189,10 +199,24 @@ function established(t: Tcb, g: Segment, packet: Packet): void {
   newSpace(t)
 }
 
+/** Predicted data is taken before, and whatever, its acknowledgement is worth. */
+function takePredicted(t: Tcb, g: Segment, packet: Packet, flags: number): void {
+  if ((t.opt & OPT_TIMESTAMPS) !== 0) measureRttByTimestamp(t, t.tcp.nowMs(), g.length)
+  acceptText(t, g, packet, true)
+  processAck(t, g, flags)
+  pushAfterAck(t)
+  checkAck(t)
+  newSpace(t)
+}
+
 /** Seventh, eighth: text, FIN. */
 function text(t: Tcb, g: Segment, packet: Packet): void {
-  checkEcn(t, g)
-  acceptText(t, g, packet)
+  if ((t.opt & OPT_ECN) !== 0 && (g.flags & CWR) !== 0) {
+    // It reacted (RFC 3168 §6.1; tcp_ecn_accept_cwr), and its window may be tiny now.
+    t.ecnDemandCwr = false
+    if (g.endSeq !== g.seq) t.ackPending |= ACK_NOW
+  }
+  acceptText(t, g, packet, false)
 }
 
 /** SYN-RECEIVED (of a simultaneous open) and all closing states (tcp_rcv_state_process). */
@@ -244,6 +268,7 @@ function ackInState(t: Tcb, g: Segment): boolean {
     case TCP_SYN_RECV:
       t.delivered++
       if ((t.opt & OPT_TIMESTAMPS) !== 0) t.rcv.advMss -= TS_LEN
+      undoSpuriousSyn(t)
       if (isEarly) finishFastOpen(t)
       else t.rcv.copiedSeq = t.rcv.nxt
       setState(t, TCP_ESTABLISHED)
@@ -255,7 +280,6 @@ function ackInState(t: Tcb, g: Segment): boolean {
       initializeReceiveMss(t)
       // Shut before it was open: the FIN goes now.
       if ((t.shutdownMask & SEND_SHUTDOWN) !== 0) t.tcp.user.shutdown(t, SHUT_WR)
-      if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
       t.wake(WAKE_ALL)
       return false
     case TCP_FIN_WAIT1:
@@ -282,8 +306,9 @@ function ackInState(t: Tcb, g: Segment): boolean {
 function finishFastOpen(t: Tcb): void {
   const request = t.fastOpen?.request ?? null
   if (request === null) return
-  if (t.srtt === 0 && request.retries === 0) t.tcp.firstSample(t, t.tcp.now - request.sentAt)
-  if (t.recovery !== null) t.recovery.retransStamp = 0
+  if (t.srtt === 0 && request.resent === 0) t.tcp.firstSample(t, t.tcp.now - request.sentAt)
+  undoSynAckLoss(t)
+  endTimeouts(t)
   t.retransmits = 0
   releaseRequest(t)
   rearmRto(t)

@@ -5,7 +5,7 @@
 
 import type { Packet } from '../buf/packet.ts'
 import type { Dst } from '../ip/dst.ts'
-import { SF_KEEPALIVE, TCP_ESTABLISHED, TCP_SYN_RECV } from '../sock/sock.ts'
+import { TCP_SYN_RECV } from '../sock/sock.ts'
 import { POLLIN, POLLRDNORM } from '../sock/wait-queue.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as wire from '../wire/tcp.ts'
@@ -18,7 +18,7 @@ import { addSynText } from './fastopen-client.ts'
 import { takesEarly } from './fastopen-server.ts'
 import { segmentArrives } from './input.ts'
 import { initialSequence, timestampOffset } from './isn.ts'
-import { advertisedMss, initializeReceiveMss, syncMss, TS_LEN } from './mss.ts'
+import { advertisedMss, peerMss, TCP_MSS_DEFAULT } from './mss.ts'
 import { deferRetries, Request, sendSynAck } from './request.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
@@ -26,7 +26,6 @@ import { initTransfer } from './syn-sent.ts'
 import { checkSynCookie, cookieSequence, cookieTimestamp } from './syncookies.ts'
 import { OPT_ACCECN, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
-import { keepIdle, startKeep } from './timer.ts'
 import { sendDetached } from './transmit.ts'
 import { initialWindow } from './window.ts'
 
@@ -62,9 +61,8 @@ export function synArrives(tcp: Tcp, listener: Tcb, g: Segment, packet: Packet, 
     tcp.parsed.wscale = -1
     tcp.parsed.sackPermitted = false
   }
-  const mss = tcp.parsed.mss === 0 ? 536 : tcp.parsed.mss
   const iss = wantsCookie
-    ? cookieSequence(tcp, g, mss)
+    ? cookieSequence(tcp, g, peerMss(listener, TCP_MSS_DEFAULT))
     : isn !== 0
       ? isn
       : initialSequence(tcp.hash, tcp.now, g.local, g.remote, ports)
@@ -103,15 +101,11 @@ function headersOf(packet: Packet, from: number): Uint8Array {
 /** A child before the end of the handshake, with the data of the SYN (tcp_fastopen_create_child). */
 function makeEarlyChild(r: Request, g: Segment, packet: Packet): void {
   const { tcp, listener } = r
-  const child = makeChild(r)
-  child.state = TCP_SYN_RECV
-  child.closedRead = false
+  const child = makeChild(r, g)
   fastOpenOf(child).request = r
   r.child = child
   tcp.counters.TcpPassiveOpens++
   child.snd.wnd = child.snd.maxWnd = g.window
-  child.snd.wl1 = g.seq
-  child.delivered = 0
   if ((r.opt & OPT_ACCECN) !== 0) {
     thirdAckEcn(child, g, r.synEct, 0)
     countReceived(child, g)
@@ -156,9 +150,9 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
     return
   }
   const isStrange = withTs && parsed.tsEcr !== 0 && !r.sentTimestamp((parsed.tsEcr - r.tsOffset) | 0)
-  if ((g.flags & ACK) !== 0 && g.ack !== add(r.iss, 1)) {
+  if ((g.flags & (ACK | RST)) === ACK && g.ack !== add(r.iss, 1)) {
     // RFC 9293 §3.10.7.4 "fifth": an unacceptable ACK in SYN-RECEIVED draws a reset.
-    if ((g.flags & RST) === 0) tcp.sendReset(g)
+    tcp.sendReset(g)
     packet.release()
     return
   }
@@ -177,16 +171,18 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
     return
   }
   if ((g.flags & RST) !== 0) {
-    // LINUX-TCP 31: exact kills, inexact draws a challenge.
+    // LINUX-TCP 31: exact kills, whatever it acknowledges; inexact draws a challenge.
     if (g.seq === rcvNxt) {
       tcp.counters.TcpExtEmbryonicRsts++
       tcp.counters.TcpAttemptFails++
       r.drop()
-    } else requestAck(r)
+    } else if (isAnswerLimited(r, tcp)) tcp.counters.TcpExtTCPACKSkippedSynRecv++
+    else requestAck(r)
     packet.release()
     return
   }
-  if ((g.flags & SYN) !== 0) {
+  // A SYN where the connection began is the first one again, cut off before the window.
+  if ((g.flags & SYN) !== 0 && g.seq !== r.irs) {
     tcp.counters.TcpExtEmbryonicRsts++
     tcp.counters.TcpAttemptFails++
     tcp.sendReset(g)
@@ -263,25 +259,14 @@ function finishHandshake(r: Request, g: Segment, packet: Packet): void {
     return
   }
   r.drop()
-  const child = makeChild(r)
+  const child = makeChild(r, g)
   if ((r.opt & OPT_ACCECN) !== 0) thirdAckEcn(child, g, r.synEct, r.accEcnSeen)
   queue.push(child)
   counters.TcpPassiveOpens++
-  counters.TcpCurrEstab++
-  tcp.stack.trace.tcpState?.(child, TCP_SYN_RECV, TCP_ESTABLISHED, tcp.stack.name)
-  child.snd.una = g.ack
-  child.snd.wnd = g.window << child.snd.wscale
-  child.snd.maxWnd = child.snd.wnd
-  // The half-window bound of the MSS (tcp_bound_to_half_wnd) needs the window.
-  if (child.dst !== null) syncMss(child, child.dst.mtu)
-  child.snd.wl1 = g.seq
-  if (r.retries === 0 && !r.acked) tcp.firstSample(child, tcp.now - r.sentAt)
-  if ((child.opt & OPT_TIMESTAMPS) !== 0) child.rcv.advMss -= TS_LEN
-  initTransfer(child)
-  initializeReceiveMss(child)
-  if (child.isFlag(SF_KEEPALIVE)) startKeep(child, keepIdle(child))
+  if (r.resent === 0 && r.sentAt >= 0) tcp.firstSample(child, tcp.now - r.sentAt)
   segmentArrives(child, g, packet)
-  listener.wake(POLLIN | POLLRDNORM)
+  // A segment that does not open it leaves it in SYN-RECEIVED, and the listener asleep (tcp_child_process).
+  if (child.state !== TCP_SYN_RECV) listener.wake(POLLIN | POLLRDNORM)
 }
 
 /** An ACK for a listener: the answer to a SYN cookie? True: the packet is taken (cookie_v4_check). */
@@ -299,8 +284,6 @@ export function cookieArrives(tcp: Tcp, listener: Tcb, g: Segment, packet: Packe
   const ecn = !syn.ecn ? 0 : aceOf(g.flags) > 1 ? ACE : ECE | CWR
   const r = new Request(tcp, listener, { ...g, seq: (g.seq - 1) | 0, flags: SYN | ecn, tos: 0 }, (g.ack - 1) | 0)
   initialRequestWindow(r, dst)
-  // There is nothing to measure a round trip from.
-  r.acked = true
   finishHandshake(r, g, packet)
   return true
 }

@@ -70,6 +70,13 @@ export const MIN_RCV_MSS = 88
 /** The peer's MSS as long as it has not said it. */
 export const TCP_MSS_DEFAULT = 536
 
+/** The MSS that the SYN in hand tells, bounded by TCP_MAXSEG (tcp_parse_options); `absent` if it does not. */
+export function peerMss(t: Tcb, absent: number): number {
+  const told = t.tcp.parsed.mss
+  if (told === 0) return absent
+  return t.snd.userMss > 0 && t.snd.userMss < told ? t.snd.userMss : told
+}
+
 /** The MSS to advertise on the route (tcp_advertise_mss): its MTU less the headers, or what TCP_MAXSEG lowered it to. */
 export function advertisedMss(t: Tcb, dst: Dst): number {
   const mss = dst.metrics?.advmss ?? Math.min(dst.mtu - HEADERS, 65535 - HEADERS)

@@ -3,7 +3,7 @@
  * tcp_mtu_probe): off unless tcp_mtu_probing is 1, then from the first black hole on, or 2, always.
  */
 import { currentSsthresh } from './cwnd.ts'
-import { currentMss, HEADERS, mtuToMss, optionRoom, syncMss } from './mss.ts'
+import { currentMss, HEADERS, mtuToMss, optionRoom, syncMss, TS_LEN } from './mss.ts'
 import { markLost, recoveryOf } from './rack.ts'
 import { after, diff, type Seq } from './seq.ts'
 import { CA_CWR, CA_OPEN, type Tcb } from './tcb.ts'
@@ -36,16 +36,19 @@ function enable(t: Tcb): MtuProbe {
   p.isEnabled = true
   p.high = t.snd.mssClamp + HEADERS
   p.low = mssToMtu(t, t.stack.sysctl.tcp_base_mss)
+  // A SYN on its way asks for time stamps (tcp_connect_init).
+  if (t.snd.nxt === t.snd.iss && t.stack.sysctl.tcp_timestamps !== 0) p.low += TS_LEN
   p.stamp = t.tcp.nowMs()
   t.mtuProbe = p
   return p
 }
 
-/** A connection begins (tcp_mtup_init). */
+/**
+ * A connection begins, or what it was made of is known (tcp_mtup_init). The size of segments follows when they are next
+ * fitted to the path: at once for who connects, later for whom the peer did.
+ */
 export function beginMtuProbing(t: Tcb): void {
-  if (t.stack.sysctl.tcp_mtu_probing < 2) return
-  enable(t)
-  resync(t)
+  if (t.stack.sysctl.tcp_mtu_probing >= 2) enable(t)
 }
 
 /** Nothing gets through: the path may swallow full segments (tcp_mtu_probing, RFC 4821 §7.7). */

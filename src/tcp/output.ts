@@ -11,12 +11,12 @@ import { mustPace, NO_RATE, pacingRate } from './pacing.ts'
 import { scheduleLossProbe } from './probe.ts'
 import { recoveryOf } from './rack.ts'
 import { resend } from './retransmit.ts'
-import { add, after, before, diff } from './seq.ts'
+import { add, after, diff } from './seq.ts'
 import { CHRONO_BUSY, CHRONO_RWND, startChrono, stopChrono } from './stats.ts'
 import { CA_CWR, CA_RECOVERY, OPT_CORK, OPT_FIN_QUEUED, OPT_NODELAY, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { armProbe, PENDING_NONE, PENDING_RTO, PENDING_TLP, rearmRto } from './timer.ts'
 import { transmit, transmitSyn } from './transmit.ts'
-import { appendSegment, inFlight, pieces, sentNow, splitSegment } from './tx-queue.ts'
+import { appendSegment, growSegment, inFlight, sentNow, splitSegment } from './tx-queue.ts'
 import type { TxSegment } from './tx-segment.ts'
 import { stampSent } from './tx-timestamp.ts'
 
@@ -39,6 +39,10 @@ function cwndQuota(t: Tcb): number {
 
 /** Bytes from `seq` that fit the peer's window. */
 const windowRoom = (t: Tcb, seq: number): number => diff(add(t.snd.una, t.snd.wnd), seq)
+
+/** The first piece of the segment fits the peer's window; a FIN takes room too (tcp_snd_wnd_test). */
+const fitsWindow = (t: Tcb, segment: TxSegment, mss: number): boolean =>
+  windowRoom(t, segment.seq) >= (segment.bytes > mss ? mss : diff(segment.endSeq, segment.seq))
 
 /** Urgent data is not acknowledged yet (tcp_urg_mode). */
 const inUrgentMode = (t: Tcb): boolean => (t.opt & OPT_URG_SEEN) !== 0 && after(t.snd.up, t.snd.una)
@@ -101,8 +105,9 @@ const NEAR_ACK = 1000
 /** More could be sent in one burst if we waited for an acknowledgement that is near (tcp_tso_should_defer). */
 function shouldDefer(t: Tcb, segment: TxSegment, mss: number, mostSegments: number): number {
   if (t.caState >= CA_RECOVERY) return DEFER_NO
-  // Only if the last write was a moment ago.
-  if (t.lastSent !== null && t.tcp.now - t.lastSent.txTime >= NEAR_ACK) return DEFER_NO
+  // Only if something left a moment ago, be it an acknowledgement.
+  const last = Math.max(t.stats?.lastOut ?? 0, t.pacing?.nextAt ?? 0)
+  if (last > 0 && t.tcp.now - last >= NEAR_ACK) return DEFER_NO
   const congestion = (t.snd.cwnd - inFlight(t)) * mss
   const window = windowRoom(t, segment.seq)
   const limit = Math.min(window, congestion)
@@ -126,6 +131,7 @@ function shouldDefer(t: Tcb, segment: TxSegment, mss: number, mostSegments: numb
 /** A new segment left: it is out, and the retransmission timer covers it (tcp_event_new_data_sent). */
 function newDataSent(t: Tcb, segment: TxSegment): void {
   const priorOut = t.packetsOut
+  if (segment.stampFlags !== 0) stampSent(t, segment)
   t.sendHead = segment.next
   t.snd.nxt = segment.endSeq
   t.packetsOut += segment.pcount
@@ -181,10 +187,12 @@ export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe
       if (!probe) break
       quota = 1
     }
-    segment.pcount = pieces(segment.bytes, mss)
-    const room = windowRoom(t, segment.seq)
-    const need = Math.min(segment.bytes, mss)
-    if (room < need || (need === 0 && room < 0)) {
+    if (segment.next !== null && segment.bytes < quota * mss) {
+      burst ||= burstSegments(t, mss)
+      growSegment(t, segment, Math.min(quota, burst) * mss - segment.bytes)
+    }
+    segment.countPieces(mss)
+    if (!fitsWindow(t, segment, mss)) {
       rwndLimited = true
       break
     }
@@ -207,10 +215,9 @@ export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe
     }
     if (segment.bytes > cut) {
       splitSegment(t, segment, cut, mss)
-      segment.pcount = pieces(segment.bytes, mss)
+      segment.countPieces(mss)
     }
     if (!transmit(t, segment, mss)) break
-    if (segment.stampFlags !== 0) stampSent(t, segment)
     newDataSent(t, segment)
     if (segment.bytes < segment.pcount * mss) t.snd.sml = segment.endSeq
     sent += segment.pcount
@@ -236,6 +243,16 @@ export function pushPending(t: Tcb, mss: number, mode: number): void {
 /** After an acknowledgement or a window update: whatever that allows (tcp_data_snd_check). */
 export function pushAfterAck(t: Tcb): void {
   if (t.sendHead !== null) pushPending(t, currentMss(t), nagleMode(t))
+}
+
+/** Sends the first unsent segment as it is, whatever the congestion window and the pace (tcp_write_wakeup); false if it stays. */
+export function sendHeadNow(t: Tcb, segment: TxSegment, mss: number): boolean {
+  segment.flags |= PSH
+  segment.countPieces(mss)
+  if (after(segment.endSeq, t.lastPushed)) t.lastPushed = segment.endSeq
+  if (!transmit(t, segment, mss)) return false
+  newDataSent(t, segment)
+  return true
 }
 
 /** Queues a FIN: on the last unsent segment, or alone (tcp_send_fin; LINUX-TCP 12). */
@@ -296,7 +313,7 @@ export function sendLossProbe(t: Tcb): void {
   }
   r.tlpRetrans = false
   const fresh = t.sendHead
-  if (fresh !== null && !before(add(t.snd.una, t.snd.wnd), add(fresh.seq, Math.min(fresh.bytes, mss)))) {
+  if (fresh !== null && fitsWindow(t, fresh, mss)) {
     const before = t.packetsOut
     writeXmit(t, mss, NAGLE_PUSH, true, true)
     if (t.packetsOut > before) probeSent(t)

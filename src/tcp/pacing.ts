@@ -20,6 +20,8 @@ export class Pacing {
   maxRate: number = NO_RATE
   /** When the next segment may leave, in microseconds (tcp_wstamp_ns). */
   nextAt: Micros = 0
+  /** The device's queue holds segments back until their time, as fq does (SK_PACING_FQ); nothing waits here. */
+  byQueue = false
   /** By how much the timer came late, to be made up for. */
   lateness: Micros = 0
   timer: TcbTimer | null = null
@@ -48,11 +50,22 @@ export function pacingRate(t: Tcb): number {
 /** The time of the next segment has not come: the timer will send it (tcp_pacing_check). */
 export function mustPace(t: Tcb): boolean {
   const p = t.pacing
-  if (p === null || p.nextAt <= t.tcp.now) return false
+  if (p === null || p.byQueue) return false
+  if (p.nextAt <= t.tcp.now) {
+    // Something else came before the timer that is due: it is late all the same.
+    if (p.timer !== null && p.timer.deadline <= t.tcp.now) paceDue(t)
+    return false
+  }
   p.lateness = 0
   p.timer ??= new TcbTimer(t, TIMER_PACE)
   if (p.timer.deadline === Infinity) t.stack.clock.start(p.timer, p.nextAt)
   return true
+}
+
+/** When a packet that is sent now leaves: at once, or as the queue of a device that paces lets it (skb_set_delivery_time). */
+export function departure(t: Tcb): Micros {
+  const p = t.pacing
+  return p?.byQueue === true ? Math.max(p.nextAt, t.tcp.now) : t.tcp.now
 }
 
 /** The timer fired. */

@@ -1,5 +1,6 @@
 /** When to send a tail loss probe: after two round trips of silence (RFC 8985 §7; LINUX-TCP 20). */
 import { TIMEOUT_MIN } from './rack.ts'
+import { rtoMin } from './rtt.ts'
 import { CA_CWR, CA_OPEN, OPT_SACK, type Tcb } from './tcb.ts'
 import { armRexmt, PENDING_TLP } from './timer.ts'
 
@@ -12,7 +13,7 @@ export function scheduleLossProbe(t: Tcb, advancing: boolean): boolean {
   let timeout = 1000000
   if (t.srtt > 0) {
     timeout = t.srtt >> 2
-    timeout += t.packetsOut === 1 ? t.stack.sysctl.tcp_rto_min_us : TIMEOUT_MIN
+    timeout += t.packetsOut === 1 ? rtoMin(t) : TIMEOUT_MIN
   }
   const head = t.txHead
   const left = advancing || head === null ? t.rto : head.txTime + t.rto - t.tcp.now

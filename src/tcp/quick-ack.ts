@@ -3,7 +3,7 @@
  * (inet_connection_sock `ack`; LINUX-TCP 29). Times here are microseconds.
  */
 import { uncompressed } from './compressed-ack.ts'
-import type { Tcb } from './tcb.ts'
+import { ACK_SCHED, type Tcb } from './tcb.ts'
 
 /** TCP_DELACK_MIN and TCP_ATO_MIN: 40 ms; TCP_DELACK_MAX: 200 ms. */
 export const DELACK_MIN = 40000
@@ -35,7 +35,8 @@ export const inQuickAck = (t: Tcb): boolean => t.quickAck > 0 && !inPingpong(t)
 /** Any segment that carries our acknowledgement left (tcp_event_ack_sent). */
 export function ackSent(t: Tcb): void {
   if (t.ackPending === 0 && t.quickAck === 0) return
-  if (t.quickAck > 0) {
+  // Only an answer to new data uses up the credit (tcp_dec_quickack_mode).
+  if (t.quickAck > 0 && (t.ackPending & ACK_SCHED) !== 0) {
     t.quickAck--
     if (t.quickAck === 0) t.ato = DELACK_MIN
   }

@@ -102,10 +102,13 @@ export function rackMarkLost(t: Tcb): boolean {
 }
 
 /** Adapts the reordering window to D-SACKs (tcp_rack_update_reo_wnd). */
-export function rackUpdateWindow(t: Tcb, priorDelivered: number): void {
+export function rackUpdateWindow(t: Tcb): void {
   const r = t.recovery
-  if (r === null || (t.opt & OPT_SACK) === 0) return
-  if (r.rackDsackSeen && priorDelivered >= r.rackLastDelivered) {
+  const { priorDelivered } = t.tcp.rate
+  if (r === null || (t.opt & OPT_SACK) === 0 || priorDelivered === 0) return
+  // One step a round trip.
+  if (priorDelivered < r.rackLastDelivered) r.rackDsackSeen = false
+  if (r.rackDsackSeen) {
     r.rackDsackSeen = false
     r.rackReoWndSteps = Math.min(0xff, r.rackReoWndSteps + 1)
     r.rackLastDelivered = t.delivered

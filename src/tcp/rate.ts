@@ -17,6 +17,8 @@ export class RateSample {
   delivered = 0
   interval = 0
   isAppLimited = false
+  /** The acknowledgement may have waited at the peer (FLAG_ACK_MAYBE_DELAYED): its RTT is too long. */
+  isAckDelayed = false
   lastEndSeq = 0
   /** RTT of the last segment (S)ACKed, in microseconds, or -1. */
   rtt = -1
@@ -28,7 +30,7 @@ export class RateSample {
   /** For the acknowledgement that begins. */
   begin(t: Tcb): void {
     this.priorTime = this.priorDelivered = this.interval = 0
-    this.isAppLimited = false
+    this.isAppLimited = this.isAckDelayed = false
     this.rtt = -1
     this.priorInFlight = inFlight(t)
   }

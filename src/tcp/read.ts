@@ -7,6 +7,7 @@ import { toProgram } from '../sock/message.ts'
 import { putTimes } from '../sock/receive-control.ts'
 import { type Message, RCV_SHUTDOWN, SF_OOBINLINE, TCP_CLOSE, TCP_LISTEN } from '../sock/sock.ts'
 import { EAGAIN, EINVAL, ENOTCONN } from '../sys/errno.ts'
+import { FIN } from '../wire/tcp.ts'
 import { inPingpong } from './quick-ack.ts'
 import { URG_READ, URG_VALID } from './receive.ts'
 import { add, after, before, diff } from './seq.ts'
@@ -27,9 +28,6 @@ export function read(
   if (t.state === TCP_LISTEN) return -ENOTCONN
   if ((flags & MSG_OOB) !== 0) return readUrgent(t, bytes, offset, length, flags, message)
   const copied = copyOut(t, bytes, offset, length, flags, message)
-  // A read that gets as far as the FIN takes it (found_fin_ok).
-  const isAtEnd = t.closedRead && copied < length && (flags & MSG_PEEK) === 0
-  if (isAtEnd && diff(t.rcv.nxt, t.rcv.copiedSeq) === 1) t.rcv.copiedSeq = t.rcv.nxt
   if (message !== null) tell(t, copied, message)
   if (copied > 0 || (length === 0 && queuedBytes(t) > 0)) return copied
   // A received FIN (SOCK_DONE) is the end before any error is.
@@ -38,6 +36,16 @@ export function read(
   if ((t.shutdownMask & RCV_SHUTDOWN) !== 0) return 0
   if (t.state === TCP_CLOSE) return -ENOTCONN
   return -EAGAIN
+}
+
+/**
+ * What splice(2) takes (tcp_splice_read, tcp_read_sock): as a read, but it does not pass an urgent byte. Before one it gives
+ * 0 to a caller who would wait.
+ */
+export function spliceRead(t: Tcb, bytes: Uint8Array, offset: number, length: number, isNonBlocking: boolean): number {
+  const most = t.urgData === 0 ? length : Math.min(length, diff(t.urgSeq, t.rcv.copiedSeq) >>> 0)
+  if (most > 0 || t.rcvHead === null || t.closedRead) return read(t, bytes, offset, most, 0, null)
+  return isNonBlocking ? -EAGAIN : 0
 }
 
 /** Time stamps of the last segment read, and TCP_INQ (tcp_recv_timestamp, tcp_inq_hint). */
@@ -63,6 +71,7 @@ function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flag
     const skip = diff(seq, packet.seq)
     const available = packet.length - skip
     if (available <= 0) {
+      if (takeFin(t, packet, seq, peek)) break
       packet = peek ? packet.next : shift(t)
       continue
     }
@@ -87,7 +96,9 @@ function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flag
     copied += part
     seq = add(seq, part)
     if (!peek) t.rcv.copiedSeq = seq
-    if (part === available) packet = peek ? packet.next : shift(t)
+    if (part < available) continue
+    if (takeFin(t, packet, seq, peek)) break
+    packet = peek ? packet.next : shift(t)
   }
   if (t.settings.peekOff >= 0) t.movePeek(peek ? copied : -copied)
   if (copied > 0) {
@@ -99,6 +110,16 @@ function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flag
     cleanUp(t, copied)
   }
   return copied
+}
+
+/** All before `seq` of the packet was read: a FIN behind it is taken with it, and ends the read (found_fin_ok). */
+function takeFin(t: Tcb, packet: Packet, seq: number, peek: boolean): boolean {
+  if ((packet.flags & FIN) === 0) return false
+  if (!peek) {
+    t.rcv.copiedSeq = add(seq, 1)
+    shift(t)
+  }
+  return true
 }
 
 /** Gives the first packet of the receive queue back; the next one. */
@@ -121,7 +142,7 @@ function readUrgent(
   message: Message | null,
 ): number {
   if (t.isFlag(SF_OOBINLINE) || t.urgData === 0 || t.urgData === URG_READ) return -EINVAL
-  if (t.state === TCP_CLOSE) return -ENOTCONN
+  if (t.state === TCP_CLOSE && !t.closedRead) return -ENOTCONN
   if ((t.urgData & URG_VALID) !== 0) {
     const value = t.urgData & 0xff
     if ((flags & MSG_PEEK) === 0) t.urgData = URG_READ
@@ -134,12 +155,11 @@ function readUrgent(
     }
     return length > 0 ? 1 : 0
   }
-  return -EAGAIN
+  return (t.shutdownMask & RCV_SHUTDOWN) !== 0 ? 0 : -EAGAIN
 }
 
 /** Data a read would give, the FIN not counted (LINUX-TCP 33). */
 export function queuedBytes(t: Tcb): number {
-  if (t.rcvHead === null) return 0
   const all = diff(t.rcv.nxt, t.rcv.copiedSeq)
   return t.closedRead && all > 0 ? all - 1 : all
 }
@@ -154,8 +174,7 @@ export function bytesBeforeMark(t: Tcb): number {
 /** After a read: a window update or a held-back acknowledgement may be due (tcp_cleanup_rbuf). */
 export function cleanUp(t: Tcb, copied: number): void {
   let due = false
-  // A FIN that has not been read takes up memory as well.
-  const isEmpty = t.rmemAlloc === 0 && (!t.closedRead || t.rcv.copiedSeq === t.rcv.nxt)
+  const isEmpty = t.rmemAlloc === 0
   if ((t.ackPending & ACK_SCHED) !== 0) {
     if (
       diff(t.rcv.nxt, t.rcv.wup) > t.rcv.mss ||

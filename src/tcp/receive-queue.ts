@@ -1,12 +1,14 @@
 /** The receive queue and the out-of-order queue of a connection: packets held by reference until a program reads them. */
+import { MAX_FRAGS } from '../buf/chunk.ts'
 import { copy, type Packet } from '../buf/packet.ts'
 import { extendDsack, setDsack } from './dsack.ts'
 import { after, before, diff } from './seq.ts'
 import { statsOf } from './stats.ts'
 import { disorderOf, OPT_SACK, type Tcb } from './tcb.ts'
-import { truesize } from './window.ts'
+import { sendAck } from './transmit.ts'
+import { growWindow, isByReference, isCollapsed, tailRoom, truesize } from './window.ts'
 
-/** Payload up to this size is copied behind its predecessor's when there is room (tcp_try_coalesce for small ones). */
+/** Payload up to this size is copied behind its predecessor's that came over `lo`. */
 const MERGE_BELOW = 256
 
 /** Takes the packet off the account and gives it back. */
@@ -20,17 +22,44 @@ function charge(t: Tcb, packet: Packet): void {
   t.rmemAlloc += packet.mark
 }
 
-/** Joins `packet` to the end of `tail` if that saves memory; the packet is released then. */
+/** Copies the first `length` bytes of `from` behind the linear part of `to`; false (nothing copied) if there is no room. */
+function appendLinear(to: Packet, from: Packet, length: number): boolean {
+  if (to.fragCount > 0 || to.end + length > to.bytes.length) return false
+  if (from.fragCount > 0) from.copyTo(to.bytes, to.end, 0, length)
+  else copy(to.bytes, to.end, from.bytes, from.start, length)
+  to.end += length
+  return true
+}
+
+/** Copies bytes of `from` into the page that all share, and adds them to `to`; false (nothing added) if it has too many pieces. */
+export function appendCopy(to: Packet, from: Packet, offset: number, length: number): boolean {
+  const { pool } = to
+  // The page may end in between.
+  if (to.fragCount + 2 > MAX_FRAGS) return false
+  for (let done = 0; done < length; ) {
+    const part = pool.pageRoom(length - done)
+    from.copyTo(pool.page.bytes, pool.pageOffset, offset + done, part)
+    to.addFrag(pool.page, pool.pageOffset, part)
+    pool.pageTake(part)
+    done += part
+  }
+  return true
+}
+
+/** Joins `packet` to the end of `tail` if that saves memory (tcp_try_coalesce); the packet is released then. */
 function merge(t: Tcb, tail: Packet, packet: Packet): boolean {
   if (tail.endSeq !== packet.seq || tail.chunk.refs !== 1) return false
   const length = packet.length
-  if (length > MERGE_BELOW || tail.fragCount > 0 || tail.end + length > tail.bytes.length) return false
-  if (packet.fragCount > 0) packet.copyTo(tail.bytes, tail.end, 0, length)
-  else copy(tail.bytes, tail.end, packet.bytes, packet.start, length)
-  tail.end += length
+  const isFree = !isByReference(packet)
+  if (isFree ? length > tailRoom(tail) : length > MERGE_BELOW) return false
+  if (!(isCollapsed(tail) ? appendCopy(tail, packet, 0, length) : appendLinear(tail, packet, length))) return false
   tail.endSeq = packet.endSeq
-  tail.mark += length
-  t.rmemAlloc += length
+  tail.flags |= packet.flags
+  // It fits into memory that is paid for, or adds its own.
+  if (!isFree) {
+    tail.mark += length
+    t.rmemAlloc += length
+  }
   t.stack.counters.TcpExtTCPRcvCoalesce++
   packet.release()
   return true
@@ -38,7 +67,7 @@ function merge(t: Tcb, tail: Packet, packet: Packet): boolean {
 
 /** Puts in-order data at the end of the receive queue; RCV.NXT follows (tcp_queue_rcv). */
 export function queueInOrder(t: Tcb, packet: Packet): void {
-  statsOf(t).bytesReceived += packet.length
+  statsOf(t).bytesReceived += packet.length - diff(t.rcv.nxt, packet.seq)
   t.rcv.nxt = packet.endSeq
   const tail = t.rcvTail
   if (tail !== null && merge(t, tail, packet)) return
@@ -49,11 +78,15 @@ export function queueInOrder(t: Tcb, packet: Packet): void {
   t.rcvTail = packet
 }
 
+/** TCP_SACK_BLOCKS_EXPECTED: blocks that a compressed ACK may stand for. */
+const SACK_BLOCKS_EXPECTED = 2
+
 /** Records [left, right) as the newest block to report, merged with those it touches (tcp_sack_new_ofo_skb). */
 function noteSack(t: Tcb, left: number, right: number): void {
   const d = disorderOf(t)
   d.sackBlocks ??= new Int32Array(8)
   const blocks = d.sackBlocks
+  if (d.compressed !== null && d.compressed.count > 0) flushCompressed(t, blocks, left, right)
   let count = 0
   for (let i = 0; i < t.sackCount; i++) {
     const l = blocks[2 * i] as number
@@ -77,6 +110,18 @@ function noteSack(t: Tcb, left: number, right: number): void {
   t.sackCount = count + 1
 }
 
+/** More holes than one ACK would soon tell of: the one that waits goes (tcp_sack_compress_send_ack). */
+function flushCompressed(t: Tcb, blocks: Int32Array, left: number, right: number): void {
+  let i = 0
+  while (i < t.sackCount && (before(blocks[2 * i + 1] as number, left) || before(right, blocks[2 * i] as number))) i++
+  if (i < SACK_BLOCKS_EXPECTED) return
+  if (i < t.sackCount) {
+    if (before(left, blocks[2 * i] as number)) blocks[2 * i] = left
+    if (after(right, blocks[2 * i + 1] as number)) blocks[2 * i + 1] = right
+  }
+  sendAck(t)
+}
+
 /** Forgets blocks that RCV.NXT has passed (tcp_sack_remove). */
 function pruneSack(t: Tcb): void {
   const blocks = t.disorder === null ? null : t.disorder.sackBlocks
@@ -95,15 +140,9 @@ function pruneSack(t: Tcb): void {
   t.sackCount = count
 }
 
-/** Keeps data that came before its turn, sorted, overlaps cut away (tcp_data_queue_ofo). Takes the packet. */
+/** Keeps data that came before its turn, sorted, (tcp_data_queue_ofo). Takes the packet. */
 export function queueOutOfOrder(t: Tcb, packet: Packet): void {
   const counters = t.stack.counters
-  // One packet may overrun the limit, as tcp_can_ingest allows.
-  if (t.rmemAlloc > t.rcvbuf && !pruneOutOfOrder(t, packet)) {
-    counters.TcpExtTCPOFODrop++
-    packet.release()
-    return
-  }
   counters.TcpExtTCPOFOQueue++
   statsOf(t).outOfOrder++
   let previous: Packet | null = null
@@ -130,34 +169,36 @@ export function queueOutOfOrder(t: Tcb, packet: Packet): void {
     }
     if (packet.seq === previous.seq) {
       // The new one covers the old one whole: it takes its place.
-      setDsack(t, packet.seq, previous.endSeq)
+      extendDsack(t, packet.seq, previous.endSeq)
       removeOoo(t, previous)
       counters.TcpExtTCPOFOMerge++
-      queueOutOfOrder(t, packet)
-      return
-    }
-    setDsack(t, packet.seq, previous.endSeq)
-    trimFrontTo(packet, previous.endSeq)
+      previous = previousOoo(t, packet.seq)
+    } else setDsack(t, packet.seq, previous.endSeq)
   }
   const seq = packet.seq
   const end = packet.endSeq
   insertOoo(t, previous, packet)
-  dropCovered(t)
   if ((t.opt & OPT_SACK) !== 0) noteSack(t, seq, end)
 }
 
+/** The last that begins before `seq`. */
+function previousOoo(t: Tcb, seq: number): Packet | null {
+  let previous: Packet | null = null
+  for (let at = t.oooHead; at !== null && before(at.seq, seq); at = at.next) previous = at
+  return previous
+}
+
+/** Overlaps stay as they came, until they are read; what is covered whole goes. */
 function insertOoo(t: Tcb, previous: Packet | null, packet: Packet): void {
   const d = disorderOf(t)
-  if (
-    previous !== null &&
-    previous.endSeq === packet.seq &&
-    (previous.flags & 1) === 0 &&
-    mergeOoo(t, previous, packet)
-  ) {
+  const length = packet.length
+  const memory = truesize(packet)
+  if (previous !== null && previous.endSeq === packet.seq && merge(t, previous, packet)) {
     d.oooLast = previous
+    // A bare FIN adds nothing (truesize_adjust).
+    growForSack(t, length, length === 0 ? 0 : memory)
     return
   }
-  charge(t, packet)
   if (previous === null) {
     packet.next = t.oooHead
     t.oooHead = packet
@@ -167,19 +208,18 @@ function insertOoo(t: Tcb, previous: Packet | null, packet: Packet): void {
   }
   if (packet.next === null) d.oooTail = packet
   d.oooLast = packet
+  dropCovered(t, packet)
+  growForSack(t, length, memory)
+  charge(t, packet)
 }
 
-function mergeOoo(t: Tcb, previous: Packet, packet: Packet): boolean {
-  const fin = packet.flags
-  if (!merge(t, previous, packet)) return false
-  previous.flags |= fin
-  return true
+/** Without SACK the window must not move, so that duplicate ACKs are seen as such (tcp_data_queue_ofo). */
+function growForSack(t: Tcb, length: number, memory: number): void {
+  if ((t.opt & OPT_SACK) !== 0) growWindow(t, length, memory)
 }
 
-/** Cuts away or drops what follows the last inserted one and is covered by it. */
-function dropCovered(t: Tcb): void {
-  const packet = disorderOf(t).oooLast
-  if (packet === null) return
+/** Drops what follows `packet` and is covered by it. */
+function dropCovered(t: Tcb, packet: Packet): void {
   for (
     let following = packet.next;
     following !== null && before(following.seq, packet.endSeq);
@@ -187,9 +227,6 @@ function dropCovered(t: Tcb): void {
   ) {
     if (before(packet.endSeq, following.endSeq)) {
       extendDsack(t, following.seq, packet.endSeq)
-      // Keep the bytes that came first in the older packet out: the newer one's tail goes.
-      packet.trimTo(diff(following.seq, packet.seq))
-      packet.endSeq = following.seq
       break
     }
     extendDsack(t, following.seq, following.endSeq)
@@ -208,33 +245,10 @@ function removeOoo(t: Tcb, packet: Packet): void {
   dropQueued(t, packet)
 }
 
-/** Makes room by dropping the highest out-of-order data (tcp_prune_ofo_queue); false if the newcomer would be it. */
-export function pruneOutOfOrder(t: Tcb, packet: Packet): boolean {
-  const goal = t.rcvbuf - truesize(packet)
-  const d = disorderOf(t)
-  let pruned = false
-  while (t.rmemAlloc > goal && d.oooTail !== null && after(d.oooTail.seq, packet.seq)) {
-    removeOoo(t, d.oooTail)
-    pruned = true
-  }
-  if (pruned) {
-    t.stack.counters.TcpExtOfoPruned++
-    // RFC 2018 §8: what was SACKed and is gone must not be reported again.
-    t.sackCount = 0
-  }
-  return t.rmemAlloc <= goal
-}
-
-/** Takes bytes below `seq` off the front. */
-export function trimFrontTo(packet: Packet, seq: number): void {
-  const n = diff(seq, packet.seq)
-  packet.trimFront(n)
-  packet.seq = seq
-}
-
 /** Moves what is in order now from the out-of-order queue to the receive queue; true if a FIN came with it. */
 export function deliverOutOfOrder(t: Tcb): boolean {
   let fin = false
+  const high = t.rcv.nxt
   for (let packet = t.oooHead; packet !== null && !after(packet.seq, t.rcv.nxt); packet = t.oooHead) {
     t.oooHead = packet.next
     const d = disorderOf(t)
@@ -242,24 +256,19 @@ export function deliverOutOfOrder(t: Tcb): boolean {
     if (d.oooLast === packet) d.oooLast = null
     t.rmemAlloc -= packet.mark
     const isFin = (packet.flags & 1) !== 0
-    if (before(packet.seq, t.rcv.nxt))
-      setDsack(t, packet.seq, before(packet.endSeq, t.rcv.nxt) ? packet.endSeq : t.rcv.nxt)
+    if (before(packet.seq, high)) extendDsack(t, packet.seq, before(packet.endSeq, high) ? packet.endSeq : high)
     if (!after(packet.endSeq, t.rcv.nxt)) {
       packet.release()
       continue
     }
-    if (before(packet.seq, t.rcv.nxt)) trimFrontTo(packet, t.rcv.nxt)
-    if (packet.length > 0) queueInOrder(t, packet)
-    else {
-      t.rcv.nxt = packet.endSeq
-      packet.release()
-    }
+    queueInOrder(t, packet)
     if (isFin) {
       fin = true
       break
     }
   }
-  pruneSack(t)
+  // A FIN ends them all, but the ACK that it sends still tells of them.
+  if (!fin) pruneSack(t)
   return fin
 }
 
@@ -281,8 +290,14 @@ export function sackAdvanced(t: Tcb): void {
   if (t.sackCount > 0) pruneSack(t)
 }
 
-/** Lets go of everything queued; the unread bytes, FIN not counted. */
-export function releaseQueues(t: Tcb): number {
+/** Lets go of everything queued. */
+export function releaseQueues(t: Tcb): void {
+  releaseReceived(t)
+  releaseOoo(t)
+}
+
+/** Lets go of what came in order; the unread bytes, FIN not counted. */
+export function releaseReceived(t: Tcb): number {
   let unread = 0
   for (let p = t.rcvHead; p !== null; ) {
     const next = p.next
@@ -291,6 +306,5 @@ export function releaseQueues(t: Tcb): number {
     p = next
   }
   t.rcvHead = t.rcvTail = null
-  releaseOoo(t)
   return unread
 }

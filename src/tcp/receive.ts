@@ -13,26 +13,20 @@ import {
   TCP_TIME_WAIT,
 } from '../sock/sock.ts'
 import { POLLIN, POLLPRI, POLLRDBAND, POLLRDNORM } from '../sock/wait-queue.ts'
-import { ACK, FIN, URG } from '../wire/tcp.ts'
-import { dataReceived, measureReceiveMss } from './delack.ts'
+import { ACK, FIN, HDR_LEN, PSH, URG } from '../wire/tcp.ts'
+import { fitsPages, makeRoom } from './collapse.ts'
+import { checkMark, dataReceived, measureReceiveMss } from './delack.ts'
 import { setDsack } from './dsack.ts'
 import { setState, WAKE_ALL } from './lifecycle.ts'
+import { optionRoom } from './mss.ts'
 import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
-import {
-  deliverOutOfOrder,
-  pruneOutOfOrder,
-  queueInOrder,
-  queueOutOfOrder,
-  releaseOoo,
-  sackAdvanced,
-  trimFrontTo,
-} from './receive-queue.ts'
+import { deliverOutOfOrder, queueInOrder, queueOutOfOrder, releaseOoo, sackAdvanced } from './receive-queue.ts'
 import type { Segment } from './segment.ts'
-import { add, after, before, diff } from './seq.ts'
-import { ACK_NOMEM, ACK_NOW, ACK_SCHED, OPT_SACK, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { add, after, before } from './seq.ts'
+import { ACK_NOMEM, ACK_NOW, ACK_SCHED, OPT_TIMESTAMPS, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { enterTimeWait } from './timewait.ts'
 import { sendAck } from './transmit.ts'
-import { clampWindow, growForGap, growWindow, isReadable, receiveWindow, truesize } from './window.ts'
+import { growForGap, isReadable, receiveWindow, truesize } from './window.ts'
 
 /** Bits of `Tcb.urgData`: a byte is announced, and it is here. */
 export const URG_NOTYET = 0x200
@@ -46,8 +40,28 @@ function refuse(t: Tcb, packet: Packet): void {
   packet.release()
 }
 
-/** The packet's payload starts at `start`; its sequence numbers are set. Ownership passes. */
-export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
+/** The header is what the last let expect: ACK and perhaps PSH, the same options and window, next in line (header prediction). */
+export const isPredicted = (t: Tcb, g: Segment): boolean =>
+  t.isPredicting &&
+  g.seq === t.rcv.nxt &&
+  (g.flags & ~PSH) === ACK &&
+  g.window === t.snd.wnd >> t.snd.wscale &&
+  g.headerLength === HDR_LEN + optionRoom(t) &&
+  !after(g.ack, t.snd.nxt) &&
+  ((t.opt & OPT_TIMESTAMPS) === 0 || (g.hasTs && ((t.rcvTsVal - t.tsRecent) | 0) >= 0))
+
+/** Data that is queued before its acknowledgement is looked at (tcp_rcv_established): there is memory for it. */
+export const isPredictedData = (t: Tcb, g: Segment, packet: Packet): boolean =>
+  g.length > 0 &&
+  isPredicted(t, g) &&
+  !after(g.endSeq, add(t.rcv.nxt, receiveWindow(t))) &&
+  fitsPages(t, truesize(packet))
+
+/**
+ * The packet's payload starts at `start`; its sequence numbers are set. Ownership passes. `isPredicted`: nothing but the header
+ * was looked at yet.
+ */
+export function acceptText(t: Tcb, g: Segment, packet: Packet, isPredicted: boolean): void {
   const rcv = t.rcv
   const counters = t.stack.counters
   if (g.endSeq === g.seq) {
@@ -57,13 +71,15 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
   packet.seq = g.seq
   packet.endSeq = g.endSeq
   packet.flags = g.flags & FIN
+  // A duplicate not reported yet will not be (tcp_data_queue).
+  if (!isPredicted) t.hasDsack = false
   if (g.seq === rcv.nxt) {
     if (receiveWindow(t) === 0 && g.length > 0) {
       counters.TcpExtTCPZeroWindowDrop++
       refuse(t, packet)
       return
     }
-    queueAndAck(t, g, packet, truesize(packet))
+    queueAndAck(t, g, packet, truesize(packet), isPredicted)
     return
   }
   if (!after(g.endSeq, rcv.nxt)) {
@@ -85,26 +101,31 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
       refuse(t, packet)
       return
     }
-    const memory = truesize(packet)
-    trimFrontTo(packet, rcv.nxt)
-    queueAndAck(t, g, packet, memory)
+    // What we have of it stays where it is: the reader passes over it.
+    queueAndAck(t, g, packet, truesize(packet), false)
     return
   }
   const length = packet.length
-  const memory = truesize(packet)
-  if (length > 0) measureReceiveMss(t, g, length, memory)
+  checkMark(t, g)
+  if (!makeRoom(t, packet)) {
+    // Nothing is said of it (tcp_data_queue_ofo).
+    counters.TcpExtTCPOFODrop++
+    if (!t.isFlag(SF_DEAD)) t.wake(POLLIN | POLLRDNORM | POLLRDBAND)
+    packet.release()
+    return
+  }
+  if (length > 0) measureReceiveMss(t, g, length, truesize(packet))
+  t.isPredicting = false
   t.ackPending |= ACK_SCHED
-  // Without SACK the window must not move, so that duplicate ACKs are seen as such (tcp_data_queue_ofo).
-  if ((t.opt & OPT_SACK) !== 0) growWindow(t, length, memory)
   const end = packet.endSeq
   queueOutOfOrder(t, packet)
   growForGap(t, end)
 }
 
 /** In order: into the queue, with what was waiting for it; wakes the reader. `memory`: what it came in. */
-function queueAndAck(t: Tcb, g: Segment, packet: Packet, memory: number): void {
+function queueAndAck(t: Tcb, g: Segment, packet: Packet, memory: number, isPredicted: boolean): void {
   const length = packet.length
-  if (t.rmemAlloc + length > t.rcvbuf && !makeRoom(t, packet, length)) {
+  if (!isPredicted && !makeRoom(t, packet)) {
     // Out of memory: the window is closed at once; a packet for an empty queue is taken nevertheless (tcp_data_queue).
     t.ackPending |= ACK_SCHED | ACK_NOW | ACK_NOMEM
     if (t.rcvHead !== null && length > 0) {
@@ -115,13 +136,8 @@ function queueAndAck(t: Tcb, g: Segment, packet: Packet, memory: number): void {
     }
   }
   const hadFin = (packet.flags & FIN) !== 0
-  if (length > 0) {
-    queueInOrder(t, packet)
-    dataReceived(t, g, memory)
-  } else {
-    t.rcv.nxt = packet.endSeq
-    packet.release()
-  }
+  queueInOrder(t, packet)
+  if (length > 0) dataReceived(t, g, memory)
   if (hadFin) acceptFin(t)
   else if (t.oooHead !== null) {
     if (deliverOutOfOrder(t)) acceptFin(t)
@@ -129,25 +145,12 @@ function queueAndAck(t: Tcb, g: Segment, packet: Packet, memory: number): void {
     if (t.oooHead === null) t.ackPending |= ACK_NOW
   }
   sackAdvanced(t)
+  // tcp_fast_path_check
+  if (t.oooHead === null && t.rmemAlloc < t.rcvbuf && t.urgData === 0) t.isPredicting = true
   // Readers hear of it when there is as much as they asked for (tcp_data_ready).
   if (length > 0 && !t.isFlag(SF_DEAD) && (t.closedRead || isReadable(t, t.rcvLowat))) {
     t.wake(POLLIN | POLLRDNORM | POLLRDBAND)
   }
-}
-
-/** Over the limit: the buffer grows if it may, and small segments count by their bytes only (tcp_prune_queue). */
-function makeRoom(t: Tcb, packet: Packet, length: number): boolean {
-  if (t.rmemAlloc === 0) return false
-  t.stack.counters.TcpExtPruneCalled++
-  clampWindow(t)
-  if (t.rmemAlloc + length <= t.rcvbuf) return true
-  // Linux would copy small segments together now; we let the account run over by what that saves.
-  const queued = diff(t.rcv.nxt, t.rcv.copiedSeq)
-  if (queued + length <= t.rcvbuf) return true
-  // What came before its turn goes: it would keep the window closed when the reader has taken all there is.
-  if (pruneOutOfOrder(t, packet)) return true
-  t.stack.counters.TcpExtRcvPruned++
-  return false
 }
 
 /** RCV.NXT has passed a FIN (tcp_fin). */
@@ -181,12 +184,12 @@ export function acceptFin(t: Tcb): void {
 
 /** Sixth, the URG bit (RFC 9293 §3.10.7.4, RFC 6093 as Linux reads it), also of text that nobody will read (tcp_urg). */
 export function urgent(t: Tcb, g: Segment, packet: Packet): void {
-  if ((g.flags & URG) !== 0) checkUrgent(t, g, packet)
-  else if (t.urgData === URG_NOTYET) takeUrgentByte(t, g, packet)
+  if ((g.flags & URG) !== 0) checkUrgent(t, g)
+  if (t.urgData === URG_NOTYET) takeUrgentByte(t, g, packet)
 }
 
 /** A pointer at one byte, the one before it. */
-function checkUrgent(t: Tcb, g: Segment, packet: Packet): void {
+function checkUrgent(t: Tcb, g: Segment): void {
   if ((g.flags & ACK) === 0) return
   let pointer = g.urgent
   if (pointer > 0 && t.stack.sysctl.tcp_stdurg === 0) pointer--
@@ -199,13 +202,12 @@ function checkUrgent(t: Tcb, g: Segment, packet: Packet): void {
   t.urgData = URG_NOTYET
   t.urgSeq = seq
   t.opt |= OPT_URG_SEEN
+  t.isPredicting = false
   if (!t.isFlag(SF_DEAD)) t.wake(POLLPRI)
-  takeUrgentByte(t, g, packet)
 }
 
 /** The announced byte is in this segment. */
 function takeUrgentByte(t: Tcb, g: Segment, packet: Packet): void {
-  if (t.urgData !== URG_NOTYET) return
   const offset = (t.urgSeq - g.seq) | 0
   if (offset < 0 || offset >= g.length) return
   packet.copyTo(t.tcp.scratch, 0, offset, 1)

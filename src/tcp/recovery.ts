@@ -20,6 +20,7 @@ import {
 } from './rack.ts'
 import { anyRetransmitted, retransmitQueue } from './retransmit.ts'
 import { add, after, before } from './seq.ts'
+import { endTimeouts } from './stats.ts'
 import {
   CA_CWR,
   CA_DISORDER,
@@ -182,6 +183,14 @@ function leaveRecovery(t: Tcb, r: RecoveryVars): boolean {
   return false
 }
 
+/** The SYN-ACK of a Fast Open child is acknowledged: its timeouts may have been for nothing (tcp_rcv_synrecv_state_fastopen). */
+export function undoSynAckLoss(t: Tcb): void {
+  const r = t.recovery
+  if (r === null) return
+  if (t.caState === CA_LOSS && t.packetsOut === 0) leaveRecovery(t, r)
+  if (!anyRetransmitted(t)) r.retransStamp = 0
+}
+
 function undoDsack(t: Tcb, r: RecoveryVars): boolean {
   if (!r.hasUndo || r.undoRetrans !== 0) return false
   r.rackReoWndPersist = Math.min(REO_WND_PERSIST, r.rackReoWndPersist + 1)
@@ -243,11 +252,11 @@ export function noteReordering(t: Tcb, lowSeq: number, byTimestamp: boolean): vo
 }
 
 /** The first hole is lost or late, so duplicate ACKs stand for at most the others; more mean reordering (tcp_check_reno_reordering). */
-export function limitRenoSacked(t: Tcb): void {
+export function limitRenoSacked(t: Tcb, acked: number): void {
   const most = t.packetsOut - Math.min(Math.max(t.lostOut, 1), t.packetsOut)
   if (t.sackedOut <= most) return
   t.sackedOut = most
-  t.reordering = Math.min(t.packetsOut, t.stack.sysctl.tcp_max_reordering)
+  t.reordering = Math.min(t.packetsOut + acked, t.stack.sysctl.tcp_max_reordering)
   recoveryOf(t).reordSeen++
   t.stack.counters.TcpExtTCPRenoReorder++
 }
@@ -257,7 +266,7 @@ function addRenoSack(t: Tcb, count: number): void {
   if (count <= 0) return
   const prior = t.sackedOut
   t.sackedOut += count
-  limitRenoSacked(t)
+  limitRenoSacked(t, 0)
   if (t.sackedOut > prior) t.delivered += t.sackedOut - prior
 }
 
@@ -357,6 +366,7 @@ export function fastRetransAlert(t: Tcb, priorUna: number, dupacks: number, flag
     }
   } else if (t.caState === CA_LOSS) {
     result.rexmit = processLoss(t, r, flags, dupacks)
+    if ((t.caState as number) !== CA_LOSS) endTimeouts(t)
     result.flags = identifyLoss(t, flags)
     if (!((t.caState as number) === CA_OPEN || (result.flags & F.LOST_RETRANS) !== 0)) return
     if (!startRecovery(t, r, dupacks, result, ece)) return

@@ -6,8 +6,13 @@ import { asksForAccEcn, reflectedFlags } from './accecn.ts'
 import { timestampOffset } from './isn.ts'
 import { writeError } from './lifecycle.ts'
 import { MD5_OPTION, type Md5Key } from './md5.ts'
+import { peerMss, TCP_MSS_DEFAULT } from './mss.ts'
+import { recoveryOf } from './rack.ts'
+import { enterLoss } from './recovery.ts'
+import { rtoMax } from './rtt.ts'
 import type { Segment } from './segment.ts'
 import { add, between } from './seq.ts'
+import { countTimeout } from './stats.ts'
 import {
   type CookieOption,
   cookieBytes,
@@ -51,9 +56,12 @@ export class Request extends Timer {
   rcvWscale = 0
   rcvClamp = 0
   advMss = 536
+  /** SYN-ACK timeouts (num_timeout); SYN-ACKs sent again, for whatever reason (num_retrans). */
   retries = 0
+  resent = 0
   timeout: number
-  sentAt = 0
+  /** When the last SYN-ACK left; -1: none did, the ACK brought a SYN cookie. */
+  sentAt = -1
   /** When the first SYN-ACK left, in ms, as its timestamp shows. */
   firstSent = 0
   /** The handshake is done but the accept queue was full. */
@@ -83,8 +91,7 @@ export class Request extends Timer {
     this.iss = iss
     this.irs = g.seq
     this.rcvNxt = add(g.seq, 1)
-    const mss = parsed.mss === 0 ? 536 : Math.max(parsed.mss, 48)
-    this.mss = listener.snd.userMss > 0 && listener.snd.userMss < mss ? listener.snd.userMss : mss
+    this.mss = peerMss(listener, TCP_MSS_DEFAULT)
     let opt = 0
     this.md5Key = listener.tuning.md5?.find(g.remote) ?? null
     if (parsed.sackPermitted && sysctl.tcp_sack !== 0) opt |= OPT_SACK
@@ -133,30 +140,29 @@ export class Request extends Timer {
     }
     const resend = defer === 0 || this.retries >= defer - 1
     this.retries++
-    this.timeout = Math.min(this.timeout * 2, stack.sysctl.tcp_rto_max_ms * 1000)
+    this.timeout = Math.min(this.timeout * 2, rtoMax(this.listener))
     tcp.clock.start(this, now + this.timeout)
     if (!resend) return
-    stack.counters.TcpRetransSegs++
-    stack.counters.TcpExtTCPSynRetrans++
     sendSynAck(this)
   }
 
   /** The SYN-ACK of a Fast Open child, once more than others get (tcp_fastopen_synack_timer). */
   #childTimeout(child: Tcb, now: number): void {
-    const { sysctl, counters } = this.tcp.stack
+    const { tcp } = this
+    const { sysctl } = tcp.stack
     const most = child.tuning.synRetries > 0 ? child.tuning.synRetries : sysctl.tcp_synack_retries + 1
     if (this.retries >= most) {
       writeError(child)
       return
     }
-    this.retries++
-    child.retransmits++
-    child.totalRetrans++
-    counters.TcpRetransSegs++
-    counters.TcpExtTCPSynRetrans++
+    // The window shrinks as initTransfer has it for others.
+    if (child.retransmits === 1) enterLoss(child)
     sendSynAck(this)
-    this.timeout = Math.min(this.timeout * 2, sysctl.tcp_rto_max_ms * 1000)
-    this.tcp.clock.start(this, now + this.timeout)
+    this.retries++
+    countTimeout(child)
+    recoveryOf(child).retransStamp ||= tcp.nowMs()
+    this.timeout = Math.min(this.timeout * 2, rtoMax(child))
+    tcp.clock.start(this, now + this.timeout)
   }
 
   /** Sends the SYN-ACK again at once. */
@@ -224,7 +230,13 @@ export function sendSynAck(r: Request): void {
     counters,
   })
   if (key !== null) tcp.signer.sign(key, packet, at, r.local, r.remote)
-  if (r.sentAt === 0) r.firstSent = tcp.nowMs()
+  if (r.sentAt < 0) r.firstSent = tcp.nowMs()
+  else {
+    r.resent++
+    if (r.child !== null) r.child.totalRetrans++
+    stack.counters.TcpRetransSegs++
+    stack.counters.TcpExtTCPSynRetrans++
+  }
   r.sentAt = tcp.now
   sendRaw(tcp, packet, at, r.local, r.remote, r.listener.tos, dst)
 }

@@ -7,7 +7,7 @@ import { add, before, diff } from './seq.ts'
 import { CA_CWR, CA_RECOVERY, type Tcb } from './tcb.ts'
 import { armRexmt, PENDING_REO, PENDING_RTO } from './timer.ts'
 import { transmit } from './transmit.ts'
-import { inFlight, pieces, sentNow, splitSegment, trimAcked, unlinkSegment } from './tx-queue.ts'
+import { inFlight, sentNow, splitSegment, trimAcked, unlinkSegment } from './tx-queue.ts'
 import { EVER_RETRANS, LOST, RETRANS, SACKED, TAGBITS, type TxSegment } from './tx-segment.ts'
 
 /** Merges small neighbours into one while they are sent again (tcp_retrans_try_collapse). */
@@ -60,7 +60,7 @@ export function resend(t: Tcb, segment: TxSegment, most: number): boolean {
   if (t.mtuProbe !== null) t.mtuProbe.size = 0
   if (before(segment.seq, t.snd.una) && segment.bytes > 0) {
     if (!before(t.snd.una, segment.endSeq)) return false
-    const gone = trimAcked(t, segment, t.snd.mss)
+    const gone = trimAcked(t, segment)
     t.packetsOut -= gone
     if ((segment.sacked & LOST) !== 0) t.lostOut -= gone
     if ((segment.sacked & RETRANS) !== 0) t.retransOut -= gone
@@ -98,10 +98,9 @@ export function resend(t: Tcb, segment: TxSegment, most: number): boolean {
 
 /** The MSS changed since the segment was sent: it stands for another number of pieces. */
 function repiece(t: Tcb, segment: TxSegment, mss: number): void {
-  const count = pieces(segment.bytes, mss)
-  const more = count - segment.pcount
-  if (more === 0) return
-  segment.pcount = count
+  const old = segment.pcount
+  segment.countPieces(mss)
+  const more = segment.pcount - old
   t.packetsOut += more
   if ((segment.sacked & LOST) !== 0) t.lostOut += more
   if ((segment.sacked & RETRANS) !== 0) t.retransOut += more

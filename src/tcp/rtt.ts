@@ -1,15 +1,20 @@
 /** Round-trip time and retransmission timeout: RFC 6298 with Linux's estimator (tcp_rtt_estimator; LINUX-TCP 19). */
+import type { Micros } from '../sys/clock.ts'
 import { after } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 /** Initial RTO, RFC 6298 (2.1): 1 s. */
 export const INITIAL_RTO = 1000000
 
+/** Bounds of the RTO: TCP_RTO_MAX_MS and TCP_RTO_MIN_US, or the host's (tcp_rto_max, tcp_rto_min). */
+export const rtoMax = (t: Tcb): Micros => (t.tuning.rtoMaxMs || t.stack.sysctl.tcp_rto_max_ms) * 1000
+export const rtoMin = (t: Tcb): Micros => t.tuning.rtoMinUs || t.stack.sysctl.tcp_rto_min_us
+
 /** Takes in one sample in microseconds; `srtt` is kept times 8 and `mdev`, `rttvar` times 4. */
 export function sampleRtt(t: Tcb, sample: number): void {
   let m = Math.max(1, sample)
   let srtt = t.srtt
-  const least = t.stack.sysctl.tcp_rto_min_us
+  const least = rtoMin(t)
   if (srtt !== 0) {
     m -= srtt >> 3
     srtt += m
@@ -41,11 +46,13 @@ export function sampleRtt(t: Tcb, sample: number): void {
 
 /** RTO from the estimate, within the host's bounds (tcp_set_rto). */
 export function setRto(t: Tcb): void {
-  t.rto = Math.min((t.srtt >> 3) + t.rttvar, t.stack.sysctl.tcp_rto_max_ms * 1000)
+  t.rto = Math.min((t.srtt >> 3) + t.rttvar, rtoMax(t))
 }
 
 /** Keeps the smallest RTT of the last tcp_min_rtt_wlen seconds (tcp_update_rtt_min, with one window). */
 export function updateMinRtt(t: Tcb, rttUs: number): void {
+  // Delayed ones would raise the minimum when it expires.
+  if (t.tcp.rate.isAckDelayed && rttUs > t.minRtt) return
   const window = t.stack.sysctl.tcp_min_rtt_wlen * 1000
   const now = t.tcp.nowMs()
   if (rttUs <= t.minRtt || ((now - t.minRttTime) | 0) > window) {
@@ -55,17 +62,19 @@ export function updateMinRtt(t: Tcb, rttUs: number): void {
 }
 
 /**
- * What an acknowledgement tells about the RTT (tcp_ack_update_rtt). `seqRtt`: from segments never sent twice; `sackRtt`: from
- * SACKed ones; -1 if none. Falls back to the echoed timestamp. True if there was a sample.
+ * What an acknowledgement tells about the RTT (tcp_ack_update_rtt). `seqRtt`: from the first of the segments that were never sent
+ * twice; `sackRtt`: from the first of the SACKed ones; `caRtt`: from the last of either; -1 if none. Falls back to the echoed
+ * timestamp. True if there was a sample; that for controllers is in `rate.rtt`.
  */
-export function ackRtt(t: Tcb, advanced: boolean, seqRtt: number, sackRtt: number): boolean {
+export function ackRtt(t: Tcb, advanced: boolean, seqRtt: number, sackRtt: number, caRtt: number): boolean {
   if (seqRtt < 0) seqRtt = sackRtt
   if (seqRtt < 0 && t.rcvTsEcr !== 0 && advanced && (t.opt & 1) !== 0) {
     const delta = (t.tcp.nowMs() + t.tsOffset - t.rcvTsEcr) | 0
-    if (delta >= 0 && delta < 0x7fffffff / 1000) seqRtt = Math.max(1, delta) * 1000
+    if (delta >= 0 && delta < 0x7fffffff / 1000) seqRtt = caRtt = Math.max(1, delta) * 1000
   }
+  t.tcp.rate.rtt = caRtt
   if (seqRtt < 0) return false
-  updateMinRtt(t, seqRtt)
+  updateMinRtt(t, caRtt)
   sampleRtt(t, seqRtt)
   setRto(t)
   t.backoff = 0

@@ -16,7 +16,8 @@ export class Segment {
   /** The header's field, not scaled. */
   window = 0
   urgent = 0
-  /** Payload bytes. */
+  /** Bytes of the header and of the payload. */
+  headerLength = 0
   length = 0
   isFin = false
   /** Wire segments it stands for (GRO), at least 1. */

@@ -9,6 +9,7 @@ import {
   TCP_CONGESTION,
   TCP_CORK,
   TCP_DEFER_ACCEPT,
+  TCP_DELACK_MAX_US,
   TCP_FASTOPEN,
   TCP_FASTOPEN_CONNECT,
   TCP_FASTOPEN_KEY,
@@ -24,6 +25,8 @@ import {
   TCP_NODELAY,
   TCP_NOTSENT_LOWAT,
   TCP_QUICKACK,
+  TCP_RTO_MAX_MS,
+  TCP_RTO_MIN_US,
   TCP_SAVE_SYN,
   TCP_SAVED_SYN,
   TCP_SYNCNT,
@@ -44,8 +47,10 @@ import { changeKeys } from './md5.ts'
 import { currentMss } from './mss.ts'
 import { NAGLE_PUSH, nagleMode, pushPending } from './output.ts'
 import { NO_RATE, pacingOf } from './pacing.ts'
-import { inPingpong } from './quick-ack.ts'
+import { DELACK_MAX, inPingpong } from './quick-ack.ts'
+import { TIMEOUT_MIN } from './rack.ts'
 import { cleanUp } from './read.ts'
+import { rtoMax, rtoMin } from './rtt.ts'
 import { statusOption } from './status-options.ts'
 import { ACK_PUSHED, ACK_SCHED, OPT_CORK, OPT_INQ, OPT_NODELAY, type Tcb } from './tcb.ts'
 import { isReadable, spaceFromWindow } from './window.ts'
@@ -79,6 +84,10 @@ const TCP_CA_NAME_MAX = 16
 const TIMEOUT_INIT = 1
 const RTO_MAX = 120
 const MAX_DEFER = 255
+/** TCP_RTO_MIN: the most TCP_RTO_MIN_US may ask for, in microseconds. */
+const RTO_MIN = 200000
+/** Microseconds in whole ticks of a millisecond (usecs_to_jiffies). */
+const toTicks = (us: number): number => Math.ceil(us / 1000) * 1000
 
 /** TCP_DEFER_ACCEPT is counted in SYN-ACKs: the seconds so many take that `seconds` pass (secs_to_retrans, retrans_to_secs). */
 function deferSeconds(seconds: number): number {
@@ -298,14 +307,6 @@ function fastOpenRow(name: number): Row | undefined {
           return 0
         },
       }
-    // Taken, and without effect since Linux 4.11.
-    case TCP_THIN_DUPACK:
-      return bounded(
-        0,
-        1,
-        () => 0,
-        () => {},
-      )
     case TCP_FASTOPEN_NO_COOKIE:
       return {
         get: (t) => (t.fastOpen?.noCookie === true ? 1 : 0),
@@ -315,6 +316,43 @@ function fastOpenRow(name: number): Row | undefined {
           return 0
         },
       }
+    default:
+      return timerRow(name)
+  }
+}
+
+function timerRow(name: number): Row | undefined {
+  switch (name) {
+    case TCP_RTO_MAX_MS:
+      return bounded(
+        1000,
+        RTO_MAX * 1000,
+        (t) => rtoMax(t) / 1000,
+        (t, v) => {
+          t.tuning = t.tuning.with('rtoMaxMs', v)
+        },
+      )
+    case TCP_RTO_MIN_US:
+      return bounded(TIMEOUT_MIN, RTO_MIN, rtoMin, (t, v) => {
+        t.tuning = t.tuning.with('rtoMinUs', toTicks(v))
+      })
+    case TCP_DELACK_MAX_US:
+      return bounded(
+        TIMEOUT_MIN,
+        DELACK_MAX,
+        (t) => t.tuning.delackMaxUs || DELACK_MAX,
+        (t, v) => {
+          t.tuning = t.tuning.with('delackMaxUs', toTicks(v))
+        },
+      )
+    // Taken, and without effect since Linux 4.11.
+    case TCP_THIN_DUPACK:
+      return bounded(
+        0,
+        1,
+        () => 0,
+        () => {},
+      )
     default:
       return undefined
   }

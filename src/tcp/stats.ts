@@ -26,6 +26,8 @@ export class TcbStats {
   bytesAcked = 0
   segmentsIn = 0
   segmentsOut = 0
+  /** When anything last left (tcp_wstamp_ns). */
+  lastOut = 0
   dataSegmentsIn = 0
   dataSegmentsOut = 0
   /** Segments that the peer reported as received twice, that we received out of order, that were delivered with a mark. */
@@ -40,6 +42,13 @@ export class TcbStats {
   rateDelivered = 0
   rateInterval = 0
   isRateAppLimited = false
+  /** Retransmission timeouts, rows of them and the milliseconds those took; when the present row began, 0: there is none. */
+  timeouts = 0
+  timeoutRows = 0
+  timeoutMs = 0
+  timeoutsSince = 0
+  /** Timeouts of it that made it try another path (timeout_rehash). */
+  rehashes = 0
   /** What held it up, for connections that something did. */
   limits: LimitTimes | null = null
 }
@@ -48,6 +57,25 @@ export class TcbStats {
 export function statsOf(t: Tcb): TcbStats {
   t.stats ??= new TcbStats()
   return t.stats
+}
+
+/** One more timeout (tcp_update_rto_stats). */
+export function countTimeout(t: Tcb): void {
+  const s = statsOf(t)
+  if (t.retransmits === 0) {
+    s.timeoutRows++
+    s.timeoutsSince = t.tcp.nowMs()
+  }
+  t.retransmits++
+  s.timeouts++
+}
+
+/** The row of timeouts is over (tcp_update_rto_time). */
+export function endTimeouts(t: Tcb): void {
+  const s = t.stats
+  if (s === null || s.timeoutsSince === 0) return
+  s.timeoutMs += (t.tcp.nowMs() - s.timeoutsSince) | 0
+  s.timeoutsSince = 0
 }
 
 function setChrono(t: Tcb, s: TcbStats, kind: number): void {

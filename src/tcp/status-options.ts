@@ -1,12 +1,9 @@
 /** Options of IPPROTO_TCP that tell the state of a connection, TCP_INFO above all, in Linux's bytes (linux/tcp.h). */
 import {
   TCP_CC_INFO,
-  TCP_DELACK_MAX_US,
   TCP_INFO,
   TCP_IS_MPTCP,
   TCP_REPAIR,
-  TCP_RTO_MAX_MS,
-  TCP_RTO_MIN_US,
   TCP_SAVED_SYN,
   TCP_THIN_LINEAR_TIMEOUTS,
   TCP_TIMESTAMP,
@@ -15,12 +12,11 @@ import {
 } from '../sock/constants.ts'
 import type { OptionValue } from '../sock/sock.ts'
 import { fillTcpInfo, TcpInfo } from './info.ts'
-import { DELACK_MAX } from './quick-ack.ts'
 import type { Tcb } from './tcb.ts'
 
 /** Fields of struct tcp_info: `b` of one byte, `n` of two nibbles (the low one first), `h` of 16 bits, `w` of 32, `q` of 64. */
 // biome-ignore format: in the struct's order
-const LAYOUT: readonly (readonly [kind: 'b' | 'n' | 'h' | 'w' | 'q', fields: string])[] = [
+export const TCP_INFO_LAYOUT: readonly (readonly [kind: 'b' | 'n' | 'h' | 'w' | 'q', fields: string])[] = [
   ['b', 'state ca_state retransmits probes backoff options'],
   ['n', 'snd_wscale rcv_wscale'],
   ['n', 'delivery_rate_app_limited fastopen_client_fail'],
@@ -39,7 +35,7 @@ const LAYOUT: readonly (readonly [kind: 'b' | 'n' | 'h' | 'w' | 'q', fields: str
   ['h', 'accecn_fail_mode accecn_opt_seen'],
 ]
 /** sizeof(struct tcp_info) of Linux 6.18, with what is reserved at its end. */
-const SIZEOF_TCP_INFO = 280
+export const SIZEOF_TCP_INFO = 280
 
 /** struct tcp_info. */
 export function tcpInfoBytes(t: Tcb): Uint8Array {
@@ -49,7 +45,7 @@ export function tcpInfoBytes(t: Tcb): Uint8Array {
   const view = new DataView(bytes.buffer)
   const value = (field: string): number => info[`tcpi_${field}` as keyof TcpInfo]
   let at = 0
-  for (const [kind, names] of LAYOUT) {
+  for (const [kind, names] of TCP_INFO_LAYOUT) {
     const fields = names.split(' ')
     if (kind === 'n') {
       bytes[at++] = value(fields[0] as string) | (value(fields[1] as string) << 4)
@@ -92,13 +88,7 @@ export function statusOption(t: Tcb, name: number): OptionValue | undefined {
       return new Uint8Array(0)
     case TCP_TIMESTAMP:
       return (t.tcp.nowMs() + t.tsOffset) | 0
-    // What cannot be switched on is off, and what is the host's is the host's.
-    case TCP_RTO_MAX_MS:
-      return t.stack.sysctl.tcp_rto_max_ms
-    case TCP_RTO_MIN_US:
-      return t.stack.sysctl.tcp_rto_min_us
-    case TCP_DELACK_MAX_US:
-      return DELACK_MAX
+    // What cannot be switched on is off.
     case TCP_SAVED_SYN:
       return savedSyn(t)
     case TCP_REPAIR:

@@ -5,17 +5,17 @@ import { ACE, ACK, ECE, RST, SYN } from '../wire/tcp.ts'
 import { isAccEcn, reflectedFlags, simultaneousEcn, synAckEcn } from './accecn.ts'
 import { processAck } from './ack.ts'
 import * as F from './ack-flags.ts'
-import { delayAck } from './delack.ts'
 import { fastOpenSynAck } from './fastopen-client.ts'
 import { peerReset, setState, WAKE_ALL } from './lifecycle.ts'
-import { initializeReceiveMss, syncMss, TS_LEN } from './mss.ts'
+import { initializeReceiveMss, peerMss, syncMss, TCP_MSS_DEFAULT, TS_LEN } from './mss.ts'
 import { beginMtuProbing } from './mtu-probe.ts'
 import { pushAfterAck } from './output.ts'
-import { enterQuickAck, inPingpong } from './quick-ack.ts'
+import { DELACK_MAX, enterQuickAck, inPingpong } from './quick-ack.ts'
 import type { Segment } from './segment.ts'
 import { add, after } from './seq.ts'
-import { ACK_SCHED, INIT_CWND, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb } from './tcb.ts'
-import { armRexmt, keepIdle, PENDING_RTO, startKeep } from './timer.ts'
+import { endTimeouts } from './stats.ts'
+import { ACK_SCHED, ACK_TIMER, INIT_CWND, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb } from './tcb.ts'
+import { armRexmt, keepIdle, PENDING_RTO, startKeep, startTimer, TIMER_DELACK } from './timer.ts'
 import { sendAck, transmit } from './transmit.ts'
 import { initBufferSpace } from './window.ts'
 import { expandSendBuffer } from './write-space.ts'
@@ -47,6 +47,8 @@ export function synSent(t: Tcb, g: Segment, packet: Packet): void {
       }
     }
     if ((g.flags & RST) !== 0) {
+      // Its options were read before it was: the dead socket tells of them.
+      if ((g.flags & SYN) !== 0) takeOptions(t)
       peerReset(t)
       packet.release()
       return
@@ -66,30 +68,30 @@ export function synSent(t: Tcb, g: Segment, packet: Packet): void {
   packet.release()
 }
 
-/** What the peer's SYN says of options; ours asked for all that the sysctls allow. */
-function takeSynOptions(t: Tcb, g: Segment): void {
+/** The options of the peer's SYN; ours asked for all that the sysctls allow (tcp_parse_options). */
+function takeOptions(t: Tcb): void {
   const parsed = t.tcp.parsed
   const sysctl = t.stack.sysctl
   t.opt &= ~(OPT_TIMESTAMPS | OPT_SACK | OPT_WSCALE)
-  if (parsed.hasTs && sysctl.tcp_timestamps !== 0) {
-    t.opt |= OPT_TIMESTAMPS
-    t.tsRecent = parsed.tsVal
+  if (parsed.hasTs && sysctl.tcp_timestamps !== 0) t.opt |= OPT_TIMESTAMPS
+  if (parsed.sackPermitted && sysctl.tcp_sack !== 0) t.opt |= OPT_SACK
+  if (parsed.wscale >= 0 && sysctl.tcp_window_scaling !== 0) t.opt |= OPT_WSCALE
+  t.snd.wscale = (t.opt & OPT_WSCALE) === 0 ? 0 : Math.min(14, parsed.wscale)
+}
+
+/** What the connection takes over from the peer's SYN. */
+function takeSynOptions(t: Tcb, g: Segment): void {
+  takeOptions(t)
+  if ((t.opt & OPT_TIMESTAMPS) !== 0) {
+    t.tsRecent = t.tcp.parsed.tsVal
     t.tsRecentStamp = t.tcp.nowMs()
   }
-  if (parsed.sackPermitted && sysctl.tcp_sack !== 0) t.opt |= OPT_SACK
-  if (parsed.wscale >= 0 && sysctl.tcp_window_scaling !== 0) {
-    t.opt |= OPT_WSCALE
-    t.snd.wscale = Math.min(14, parsed.wscale)
-  } else {
-    t.snd.wscale = 0
-    // A SYN that meets ours is answered with all that we can do, the scale included.
-    if ((g.flags & ACK) !== 0) {
-      t.rcv.wscale = 0
-      t.rcv.windowClamp = Math.min(t.rcv.windowClamp, 65535)
-    }
+  // A SYN that meets ours is answered with all that we can do, the scale included.
+  if ((t.opt & OPT_WSCALE) === 0 && (g.flags & ACK) !== 0) {
+    t.rcv.wscale = 0
+    t.rcv.windowClamp = Math.min(t.rcv.windowClamp, 65535)
   }
-  const mss = parsed.mss === 0 ? 536 : parsed.mss
-  t.snd.mssClamp = t.snd.userMss > 0 && t.snd.userMss < mss ? t.snd.userMss : mss
+  t.snd.mssClamp = peerMss(t, t.snd.userMss > 0 ? t.snd.userMss : TCP_MSS_DEFAULT)
   t.rcv.nxt = add(g.seq, 1)
   t.rcv.wup = t.rcv.nxt
   t.rcv.copiedSeq = t.rcv.nxt
@@ -102,6 +104,8 @@ function synAckArrives(t: Tcb, g: Segment, packet: Packet): boolean {
   if ((t.opt & OPT_ECN) !== 0) synAckEcn(t, g)
   takeSynOptions(t, g)
   t.rcvTsEcr = g.hasTs ? t.tcp.parsed.tsEcr : 0
+  undoSpuriousSyn(t)
+  endTimeouts(t)
   processAck(t, g, F.SLOWPATH)
   // The window of a SYN is never scaled (RFC 7323 §2.2).
   t.snd.wnd = g.window
@@ -123,7 +127,10 @@ function synAckArrives(t: Tcb, g: Segment, packet: Packet): boolean {
     t.ackPending |= ACK_SCHED
     enterQuickAck(t, 16)
     if (t.sendHead !== null) pushAfterAck(t)
-    if (t.ackPending !== 0) delayAck(t)
+    if (t.ackPending !== 0) {
+      t.ackPending |= ACK_TIMER
+      startTimer(t, TIMER_DELACK, t.tcp.now + DELACK_MAX)
+    }
   } else sendAck(t, t.accEcn !== null && isAccEcn(t) ? reflectedFlags(t.accEcn.synEct) : 0)
   return consumed
 }
@@ -147,6 +154,13 @@ function simultaneousOpen(t: Tcb, g: Segment): void {
   head.flags = (head.flags & ~ACE) | ACK | ecn
   t.tcp.now = t.stack.clock.now()
   transmit(t, head, t.snd.mss)
+}
+
+/** The peer's timestamp echoes the first of our SYNs or SYN-ACKs: those sent again were not needed (tcp_try_undo_spurious_syn). */
+export function undoSpuriousSyn(t: Tcb): void {
+  const r = t.recovery
+  if (r === null || r.retransStamp === 0 || (t.opt & OPT_TIMESTAMPS) === 0) return
+  if (((r.retransStamp + t.tsOffset) | 0) === t.rcvTsEcr) r.hasUndo = false
 }
 
 /** Buffers, congestion window and timers of a fresh connection (tcp_init_transfer). */

@@ -191,6 +191,10 @@ export class Tuning {
   notsentLowat = 0
   /** TCP_DEFER_ACCEPT in seconds. */
   deferAccept = 0
+  /** TCP_RTO_MAX_MS, TCP_RTO_MIN_US, TCP_DELACK_MAX_US. */
+  rtoMaxMs = 0
+  rtoMinUs = 0
+  delackMaxUs = 0
 
   /** TCP_SAVE_SYN; the headers that a child has of it until somebody asks. */
   saveSyn = 0
@@ -368,6 +372,14 @@ export class Tcb extends Sock {
     this.bits = on ? this.bits | 64 : this.bits & ~64
   }
 
+  /** The next segment is likely to be data in order: nothing waits out of order, and there is room (pred_flags). */
+  get isPredicting(): boolean {
+    return (this.bits & 256) !== 0
+  }
+  set isPredicting(on: boolean) {
+    this.bits = on ? this.bits | 256 : this.bits & ~256
+  }
+
   /** It connected, and did not accept: its SYN counts among the bytes acknowledged (tcp_snd_una_update). */
   get isActive(): boolean {
     return (this.bits & 128) !== 0
@@ -388,6 +400,9 @@ export class Tcb extends Sock {
   }
   override receive(bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
     return this.tcp.user.receive(this, bytes, offset, length, flags, message)
+  }
+  override splice(bytes: Uint8Array, offset: number, length: number, isNonBlocking: boolean): number {
+    return this.tcp.user.splice(this, bytes, offset, length, isNonBlocking)
   }
   override bind(address: SockAddr): number {
     return this.tcp.user.bind(this, address)

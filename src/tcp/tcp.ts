@@ -233,7 +233,9 @@ export class Tcp implements Transport {
     }
     this.now = this.clock.now()
     const connection = this.table.get(g.local, g.remote, (g.localPort << 16) | g.remotePort)
-    if (connection !== undefined && !this.#isSignatureRight(connection.md5Key, packet)) {
+    // A TIME-WAIT does not look at signatures.
+    const isChecked = connection !== undefined && !(connection instanceof TimeWait)
+    if (isChecked && !this.#isSignatureRight(connection.md5Key, packet)) {
       packet.release()
       return
     }
@@ -298,10 +300,6 @@ export class Tcp implements Transport {
     g.tos = packet.l3 >= 0 ? ipv4.tos(b, packet.l3) : 0
     if (header > wire.HDR_LEN) {
       tcpOptions.parse(b, o + wire.HDR_LEN, o + header, this.parsed)
-      if (this.parsed.isUnsafe) {
-        this.stack.trace.drop?.(packet, 'tcp.auth-header', this.stack.name)
-        return false
-      }
       g.hasTs = this.parsed.hasTs
       g.sackCount = this.parsed.sackCount
     } else {
@@ -309,6 +307,7 @@ export class Tcp implements Transport {
         g.hasTs ||
         g.sackCount > 0 ||
         this.parsed.hasMd5 ||
+        this.parsed.isUnsafe ||
         this.parsed.accEcnOffset >= 0 ||
         (g.flags & wire.SYN) !== 0
       )
@@ -317,6 +316,7 @@ export class Tcp implements Transport {
       g.sackCount = 0
     }
     packet.start = o + header
+    g.headerLength = header
     g.length = packet.length
     g.isFin = (g.flags & wire.FIN) !== 0
     g.endSeq = add(g.seq, g.length + (g.isFin ? 1 : 0) + ((g.flags & wire.SYN) !== 0 ? 1 : 0))
@@ -333,11 +333,12 @@ export class Tcp implements Transport {
 
   /** Signed as it should be, or not signed as it should not be (tcp_inbound_hash). */
   #isSignatureRight(key: Md5Key | null, packet: Packet): boolean {
-    const { hasMd5, md5Offset } = this.parsed
-    if (key === null && !hasMd5) return true
+    const { hasMd5, md5Offset, isUnsafe } = this.parsed
+    if (key === null && !hasMd5 && !isUnsafe) return true
     const { counters } = this
     let reason = ''
-    if (key === null) {
+    if (isUnsafe) reason = 'tcp.auth-header'
+    else if (key === null) {
       reason = 'tcp.md5-unexpected'
       counters.TcpExtTCPMD5Unexpected++
     } else if (!hasMd5) {
@@ -375,7 +376,7 @@ export class Tcp implements Transport {
   #nobody(g: Segment, packet: Packet): void {
     this.stack.trace.drop?.(packet, 'tcp.no-socket', this.stack.name)
     // A signed segment is answered with a signed one or not at all, and nobody here has a key.
-    if (packet.kind === PACKET_HOST && !this.parsed.hasMd5) this.sendReset(g)
+    if (packet.kind === PACKET_HOST && !this.parsed.hasMd5 && !this.parsed.isUnsafe) this.sendReset(g)
   }
 
   /** Answers the segment with a RST: at its ACK, or with an ACK of all of it (LINUX-TCP 37). */
@@ -408,7 +409,9 @@ export class Tcp implements Transport {
     const c = this.table.get(quoted.saddr, quoted.daddr, ports)
     if (c === undefined || c instanceof TimeWait) return false
     const seq = get32(quoted.bytes, o + 4)
-    return c instanceof Request ? seq === c.iss : between(seq, c.snd.una, c.snd.nxt)
+    const isOut = c instanceof Request ? seq === c.iss : between(seq, c.snd.una, c.snd.nxt)
+    if (!isOut) this.counters.TcpExtOutOfWindowIcmps++
+    return isOut
   }
 
   /** ICMP about a segment of ours: soft while connected, fatal while connecting; path MTU (tcp_v4_err, RFC 5927). */

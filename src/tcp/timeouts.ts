@@ -10,19 +10,19 @@ import {
   TCP_SYN_SENT,
 } from '../sock/sock.ts'
 import type { Micros } from '../sys/clock.ts'
-import { PSH } from '../wire/tcp.ts'
 import { delackFired } from './delack.ts'
 import { detectBlackHole } from './fastopen-pause.ts'
 import { finTimeout } from './input.ts'
 import { connectionDone, writeError } from './lifecycle.ts'
 import { currentMss } from './mss.ts'
 import { blackHole } from './mtu-probe.ts'
-import { NAGLE_PUSH, nagleMode, sendLossProbe, writeXmit } from './output.ts'
+import { nagleMode, sendHeadNow, sendLossProbe, writeXmit } from './output.ts'
 import { paceDue } from './pacing.ts'
 import { enterLoss, rackTimeout, retransmitLost } from './recovery.ts'
 import { retransmitHead, retransmitSegment } from './retransmit.ts'
-import { INITIAL_RTO } from './rtt.ts'
+import { INITIAL_RTO, rtoMax, rtoMin } from './rtt.ts'
 import { add, before, diff } from './seq.ts'
+import { countTimeout, statsOf } from './stats.ts'
 import type { Tcb } from './tcb.ts'
 import {
   armRexmt,
@@ -93,7 +93,7 @@ function rexmtFired(t: Tcb): void {
 
 /** Time an RTO that started at `rtoBase` would have taken `count` times, doubling up to the bound (tcp_model_timeout). */
 function modelTimeout(t: Tcb, count: number, base: Micros): Micros {
-  const most = t.stack.sysctl.tcp_rto_max_ms * 1000
+  const most = rtoMax(t)
   let total = 0
   for (let i = 0; i <= count; i++) total += Math.min(base * 2 ** i, most)
   return total
@@ -106,7 +106,7 @@ function timedOut(t: Tcb, retries: number, limitMs: number): boolean {
   if (head === null) return false
   const start =
     t.recovery !== null && t.recovery.retransStamp !== 0 ? t.recovery.retransStamp : Math.floor(head.txTime / 1000)
-  const base = t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV ? INITIAL_RTO : t.stack.sysctl.tcp_rto_min_us
+  const base = t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV ? INITIAL_RTO : rtoMin(t)
   const limit = limitMs > 0 ? limitMs * 1000 : modelTimeout(t, retries, base)
   return ((t.tcp.nowMs() - start) | 0) * 1000 >= limit
 }
@@ -136,7 +136,7 @@ function writeTimeout(t: Tcb): boolean {
   if (t.retransmits > 0 && timedOut(t, sysctl.tcp_retries1, 0)) blackHole(t)
   let retries = sysctl.tcp_retries2
   if (t.isFlag(SF_DEAD)) {
-    const alive = t.rto < sysctl.tcp_rto_max_ms * 1000
+    const alive = t.rto < rtoMax(t)
     retries = orphanRetries(t, alive)
   }
   const expired = timedOut(t, retries, t.tuning.userTimeout)
@@ -154,7 +154,7 @@ function shrunkWindowTimedOut(t: Tcb, head: TxSegment): boolean {
   const stamp = t.recovery?.retransStamp ?? 0
   const sinceSent = (now - (stamp !== 0 ? stamp : Math.floor(head.txTime / 1000))) | 0
   const { userTimeout } = t.tuning
-  let limit = t.stack.sysctl.tcp_rto_max_ms * 2
+  let limit = (rtoMax(t) / 1000) * 2
   if (userTimeout > 0) {
     if (sinceSent > userTimeout) return true
     limit = Math.min(limit, userTimeout)
@@ -186,8 +186,10 @@ function retransmitTimeout(t: Tcb): void {
     else if (t.caState === 4) counters.TcpExtTCPLossFailures++
     else if (t.caState === 1) counters.TcpExtTCPSackFailures++
   }
+  statsOf(t).rehashes++
+  counters.TcpExtTcpTimeoutRehash++
   enterLoss(t)
-  t.retransmits++
+  countTimeout(t)
   if (!retransmitHead(t)) {
     // Dropped on this host: no reason to back off (RFC 6298 does not count what never left).
     armRexmt(t, PENDING_RTO, LOCAL_RETRY)
@@ -210,7 +212,7 @@ function backOff(t: Tcb): void {
   // LINUX-TCP 5: the first timeouts of a SYN are linear.
   if (t.state !== TCP_SYN_SENT || t.retransmits > sysctl.tcp_syn_linear_timeouts) {
     t.backoff++
-    t.rto = Math.min(t.rto * 2, sysctl.tcp_rto_max_ms * 1000)
+    t.rto = Math.min(t.rto * 2, rtoMax(t))
   }
   armRexmt(t, PENDING_RTO, clampRto(t))
 }
@@ -229,7 +231,7 @@ function probeTimeout(t: Tcb): void {
   }
   let most = sysctl.tcp_retries2
   if (t.isFlag(SF_DEAD)) {
-    const alive = t.rto * 2 ** Math.min(t.backoff, 30) < sysctl.tcp_rto_max_ms * 1000
+    const alive = t.rto * 2 ** Math.min(t.backoff, 30) < rtoMax(t)
     most = orphanRetries(t, alive)
   }
   if (t.probesOut >= most) writeError(t)
@@ -249,7 +251,7 @@ function sendWindowProbe(t: Tcb): void {
   if (sent) {
     t.stack.counters.TcpExtTCPWinProbe++
     if (t.backoff < t.stack.sysctl.tcp_retries2) t.backoff++
-    delay = probeDelay(t, t.stack.sysctl.tcp_rto_max_ms * 1000)
+    delay = probeDelay(t, rtoMax(t))
   }
   // Not later than TCP_USER_TIMEOUT allows (tcp_clamp_probe0_to_user_timeout).
   const limit = t.tuning.userTimeout
@@ -265,10 +267,7 @@ export function wakeUp(t: Tcb): boolean {
     const mss = currentMss(t)
     const room = Math.min(diff(edge, head.seq), mss)
     if (head.bytes > room) splitSegment(t, head, room, mss)
-    head.flags |= PSH
-    const before = t.packetsOut
-    writeXmit(t, Math.max(mss, 1), NAGLE_PUSH, true, true)
-    return t.packetsOut > before
+    return sendHeadNow(t, head, mss)
   }
   return sendProbe(t)
 }

@@ -4,6 +4,7 @@
  * in `timeouts`. TIME-WAITs and half-open requests have their own (timewait, listen).
  */
 import { type Micros, Timer } from '../sys/clock.ts'
+import { rtoMax } from './rtt.ts'
 import type { Tcb } from './tcb.ts'
 
 /** Which timer. */
@@ -50,7 +51,7 @@ export function startTimer(t: Tcb, kind: number, at: Micros): void {
 /** Arms the retransmission timer for `purpose`, `delay` microseconds from now. */
 export function armRexmt(t: Tcb, purpose: number, delay: Micros): void {
   t.pendingTimer = purpose
-  startTimer(t, TIMER_REXMT, t.tcp.now + Math.min(delay, t.stack.sysctl.tcp_rto_max_ms * 1000))
+  startTimer(t, TIMER_REXMT, t.tcp.now + Math.min(delay, rtoMax(t)))
 }
 
 export function stopRexmt(t: Tcb): void {

@@ -252,7 +252,8 @@ function finWait2Input(tw: TimeWait, g: Segment, pawsReject: boolean): number {
   const inWindow =
     g.seq === tw.rcvNxt || (before(g.seq, edge) && after(g.endSeq, tw.rcvNxt)) || (g.seq === edge && g.seq === g.endSeq)
   if (pawsReject || !inWindow) {
-    if ((g.flags & RST) === 0) answer(tw, g, 'TcpExtTCPACKSkippedFinWait2')
+    // A reset too.
+    answer(tw, g, 'TcpExtTCPACKSkippedFinWait2')
     return TW_DONE
   }
   if ((g.flags & RST) !== 0) {

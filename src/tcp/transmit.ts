@@ -15,12 +15,12 @@ import { accEcnOf, countFlags, emitFitted, isAccEcn, sentEct } from './accecn.ts
 import { enterCwr } from './cwr.ts'
 import { MD5_OPTION, type Md5Key } from './md5.ts'
 import { advertisedMss, establishedOptionBytes, TS_LEN } from './mss.ts'
-import { paced } from './pacing.ts'
+import { departure, paced, pacingOf } from './pacing.ts'
 import { ackSent, dataSent } from './quick-ack.ts'
 import { rateSent } from './rate.ts'
 import { after, before, diff } from './seq.ts'
 import { cookieBytes, putSynOptions, synCounterBytes, synCounterFields, synOptionBytes } from './syn-options.ts'
-import { disorderOf, OPT_ACCECN, OPT_ECN, OPT_TIMESTAMPS, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { disorderOf, OPT_ACCECN, OPT_ECN, OPT_TIMESTAMPS, OPT_URG_SEEN, OPT_WSCALE, type Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 import { EVER_RETRANS, type TxSegment } from './tx-segment.ts'
 import { initialWindow, selectWindow } from './window.ts'
@@ -56,12 +56,15 @@ function hand(t: Tcb, packet: Packet, at: number, tos: number): boolean {
   const counters = t.stack.counters
   const segments = packet.gsoSegments > 0 ? packet.gsoSegments : 1
   counters.TcpOutSegs += segments
-  if (t.stats !== null) t.stats.segmentsOut += segments
+  if (t.stats !== null) {
+    t.stats.segmentsOut += segments
+    t.stats.lastOut = t.tcp.now
+  }
   if (!ensureRoute(t) || t.dst === null) {
     packet.release()
     return false
   }
-  packet.time = t.tcp.now
+  packet.time = departure(t)
   const ttl = t.ttl > 0 ? t.ttl : t.stack.sysctl.ip_default_ttl
   const df = t.stack.sysctl.ip_no_pmtu_disc === 0 && t.dst.metrics?.mtuLocked !== true
   const result = t.stack.ipv4.output(packet, t.dst, t.localAddress, t.remoteAddress, IPPROTO_TCP, ttl, tos, df)
@@ -123,7 +126,6 @@ function urgentField(t: Tcb, seq: number): number {
  * False if the packet was dropped on this host.
  */
 export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
-  const now = t.tcp.now
   if ((segment.flags & wire.SYN) !== 0) return transmitSyn(t, segment, null)
   const packet = t.stack.pool.allocHeader(segment.bytes <= COPY_BELOW ? segment.bytes : 0)
   segment.fill(packet, COPY_BELOW)
@@ -155,7 +157,7 @@ export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
     packet.gsoSize = mss
     packet.gsoSegments = segment.pcount
   }
-  segment.txTime = Math.max(now, 1)
+  segment.txTime = Math.max(departure(t), 1)
   rateSent(t, segment)
   ackSent(t)
   if (segment.bytes > 0) {
@@ -167,8 +169,12 @@ export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
       if ((segment.sacked & EVER_RETRANS) !== 0) s.bytesRetransmitted += segment.bytes
     }
   }
-  if (t.pacing !== null) paced(t, packet.length)
-  return hand(t, packet, at, tos)
+  const left = hand(t, packet, at, tos)
+  if (left) {
+    if (t.dst?.interface.paces === true) pacingOf(t).byQueue = true
+    if (t.pacing !== null) paced(t, segment.bytes)
+  }
+  return left
 }
 
 /**
@@ -246,7 +252,7 @@ function sendBare(t: Tcb, flags: number, seq: number, ace = 0): boolean {
     flags |= ace === 0 ? countFlags(a) : ace
     tos = (tos & ~3) | sentEct(a)
   } else if ((t.opt & OPT_ECN) !== 0 && (flags & wire.RST) === 0) flags |= ecnFlags(t, false)
-  const urgent = (t.opt & OPT_URG_SEEN) !== 0 && (flags & wire.RST) === 0 ? urgentField(t, seq) : 0
+  const urgent = (t.opt & OPT_URG_SEEN) !== 0 ? urgentField(t, seq) : 0
   if (urgent > 0) flags |= wire.URG
   wire.emit(packet.bytes, at, t.localPort, t.remotePort, seq, t.rcv.nxt, header, flags, selectWindow(t))
   if (urgent > 0) wire.setUrgent(packet.bytes, at, urgent)
@@ -257,8 +263,8 @@ function sendBare(t: Tcb, flags: number, seq: number, ace = 0): boolean {
 /** SND.NXT, or the end of the peer's window if that has shrunk below it (tcp_acceptable_seq). */
 function acceptableSeq(t: Tcb): number {
   const edge = (t.snd.una + t.snd.wnd) | 0
-  if (before(edge, t.snd.nxt) && diff(t.snd.nxt, edge) >= 1 << t.rcv.wscale) return edge
-  return t.snd.nxt
+  const isRounding = (t.opt & OPT_WSCALE) !== 0 && diff(t.snd.nxt, edge) < 1 << t.rcv.wscale
+  return before(edge, t.snd.nxt) && !isRounding ? edge : t.snd.nxt
 }
 
 /** Sends a bare acknowledgement (tcp_send_ack); with AccECN `ace` takes the counter's place (tcp_send_ack_reflect_ect). */
@@ -304,12 +310,14 @@ export function sendDetached(tcp: Tcp, s: DetachedSegment): void {
   const dst = stack.ipv4.route(s.remote, s.local, 0)
   if (typeof dst === 'number') return
   const packet = stack.pool.allocHeader(0)
-  const header = wire.HDR_LEN + (s.hasTs ? TS_LEN : 0) + (s.md5Key === null ? 0 : MD5_OPTION)
+  // With 0 to echo there is nothing to say (tcp_v4_send_ack).
+  const hasTs = s.hasTs && s.tsEcr !== 0
+  const header = wire.HDR_LEN + (hasTs ? TS_LEN : 0) + (s.md5Key === null ? 0 : MD5_OPTION)
   const at = packet.push(header)
   wire.emit(packet.bytes, at, s.localPort, s.remotePort, s.seq, s.ack, header, s.flags, s.window)
   let o = at + wire.HDR_LEN
   if (s.md5Key !== null) o = tcpOptions.emitMd5(packet.bytes, o)
-  if (s.hasTs) tcpOptions.emitTimestampAligned(packet.bytes, o, s.tsVal, s.tsEcr)
+  if (hasTs) tcpOptions.emitTimestampAligned(packet.bytes, o, s.tsVal, s.tsEcr)
   if (s.md5Key !== null) tcp.signer.sign(s.md5Key, packet, at, s.local, s.remote)
   sendRaw(tcp, packet, at, s.local, s.remote, s.tos, dst)
 }

@@ -3,20 +3,25 @@
  * of sent segments in the order of their last transmission (Linux's rtx queue, write queue and tsorted_sent_queue).
  */
 
+import { putZeroCopy, type ZeroCopy } from '../sock/zerocopy.ts'
 import { FIN, PSH, SYN } from '../wire/tcp.ts'
 import { add, before, diff } from './seq.ts'
 import { CHRONO_BUSY, startChrono } from './stats.ts'
 import type { Tcb } from './tcb.ts'
 import { LOST, RETRANS, SACKED, type TxSegment } from './tx-segment.ts'
 
+/** The segment has bytes of a call with MSG_ZEROCOPY (skb_zcopy_set). */
+export function holdZeroCopy(segment: TxSegment, z: ZeroCopy): void {
+  if (segment.zerocopy === z) return
+  segment.zerocopy = z
+  z.refs++
+}
+
 /** Segments counted out of the network's hands: SACKed or marked lost. */
 export const leftOut = (t: Tcb): number => t.sackedOut + t.lostOut
 
 /** Segments believed in flight (tcp_packets_in_flight, the "pipe" of RFC 6675). */
 export const inFlight = (t: Tcb): number => t.packetsOut - t.sackedOut - t.lostOut + t.retransOut
-
-/** Wire segments that `bytes` make at `mss`; a bare SYN or FIN is one. */
-export const pieces = (bytes: number, mss: number): number => (bytes <= mss ? 1 : Math.ceil(bytes / mss))
 
 /** Puts an empty segment at the end, to be filled; nothing is charged yet. */
 export function appendSegment(t: Tcb, flags: number): TxSegment {
@@ -46,8 +51,16 @@ export function unlinkSegment(t: Tcb, segment: TxSegment): void {
     if (r.retransmitHint === segment) r.retransmitHint = null
     if (r.highestSack === segment) r.highestSack = previousSent(segment)
   }
+  freeSegment(t, segment)
+}
+
+/** Gives a segment back that is in no list any more. */
+function freeSegment(t: Tcb, segment: TxSegment): void {
+  const { zerocopy } = segment
+  segment.zerocopy = null
   t.wmemQueued -= segment.truesize
   t.tcp.segments.give(segment)
+  if (zerocopy !== null) putZeroCopy(t, zerocopy)
 }
 
 /** The SACKed segment before, or none: what `highestSack` falls back to. */
@@ -57,16 +70,15 @@ function previousSent(segment: TxSegment): TxSegment | null {
   return s
 }
 
-/** Throws the whole queue away (tcp_write_queue_purge). */
+/** Throws the whole queue away; TCP_INFO still tells what was SACKed and lost of it (tcp_write_queue_purge). */
 export function purgeQueue(t: Tcb): void {
   for (let s = t.txHead; s !== null; ) {
     const next = s.next
-    t.wmemQueued -= s.truesize
-    t.tcp.segments.give(s)
+    freeSegment(t, s)
     s = next
   }
   t.txHead = t.txTail = t.sendHead = t.firstSent = t.lastSent = null
-  t.packetsOut = t.sackedOut = t.lostOut = t.retransOut = 0
+  t.packetsOut = 0
   if (t.recovery !== null) t.recovery.highestSack = t.recovery.retransmitHint = null
 }
 
@@ -89,6 +101,25 @@ export function leaveTimed(t: Tcb, segment: TxSegment): void {
   else segment.laterSent.earlierSent = segment.earlierSent
   segment.earlierSent = segment.laterSent = null
   segment.timed = false
+}
+
+/** Fills an unsent segment up with at most `room` bytes of the one behind it, cut for a smaller MSS than now (tcp_grow_skb). */
+export function growSegment(t: Tcb, segment: TxSegment, room: number): void {
+  const next = segment.next
+  if (next === null || segment.endOfRecord || (segment.flags & SYN) !== 0) return
+  const bytes = Math.min(room, next.bytes)
+  if (bytes <= 0 || !segment.takeFrom(next, bytes)) return
+  segment.endSeq = next.seq = add(next.seq, bytes)
+  if (next.stampFlags !== 0 && before(next.stampSeq, next.seq)) {
+    segment.stampFlags |= next.stampFlags
+    segment.stampSeq = next.stampSeq
+    next.stampFlags = 0
+  }
+  if (next.bytes > 0) return
+  segment.endSeq = next.endSeq
+  segment.flags |= next.flags
+  segment.endOfRecord = next.endOfRecord
+  unlinkSegment(t, next)
 }
 
 /**
@@ -115,6 +146,7 @@ export function splitSegment(t: Tcb, segment: TxSegment, length: number, mss: nu
     rest.stampSeq = segment.stampSeq
     segment.stampFlags = 0
   }
+  if (segment.zerocopy !== null) holdZeroCopy(rest, segment.zerocopy)
   rest.endOfRecord = segment.endOfRecord
   segment.endOfRecord = false
   rest.next = segment.next
@@ -132,8 +164,8 @@ export function splitSegment(t: Tcb, segment: TxSegment, length: number, mss: nu
     segment.laterSent = rest
   }
   if (old > 0) {
-    segment.pcount = pieces(segment.bytes, mss)
-    rest.pcount = pieces(rest.bytes, mss)
+    segment.countPieces(mss)
+    rest.countPieces(mss)
     if (before(segment.seq, t.snd.nxt)) adjustCounts(t, segment.sacked, segment.pcount + rest.pcount - old)
   }
   const r = t.recovery
@@ -152,12 +184,12 @@ function adjustCounts(t: Tcb, sacked: number, more: number): void {
 }
 
 /** The acknowledgement covers the first `n` bytes of a sent segment: they go (tcp_trim_head, tcp_tso_acked). */
-export function trimAcked(t: Tcb, segment: TxSegment, mss: number): number {
+export function trimAcked(t: Tcb, segment: TxSegment): number {
   const old = segment.pcount
   const n = diff(t.snd.una, segment.seq)
   t.wmemQueued -= n
   segment.trimFront(n)
   segment.seq = t.snd.una
-  segment.pcount = pieces(segment.bytes, mss)
+  if (old > 1) segment.countPieces(segment.gsoSize)
   return old - segment.pcount
 }

@@ -3,6 +3,7 @@
  * retransmission state (Linux's skb on the write and retransmit queues). It may stand for several wire segments.
  */
 import { type Chunk, copy, type Packet } from '../buf/packet.ts'
+import type { ZeroCopy } from '../sock/zerocopy.ts'
 import type { Seq } from './seq.ts'
 
 /** Bits of `sacked`: TCPCB_SACKED_ACKED, _SACKED_RETRANS, _LOST, _EVER_RETRANS. */
@@ -15,7 +16,7 @@ export const TAGBITS = 7
 /** Most slices of memory in one segment: one less than a packet can carry, since headers may need one. */
 export const MAX_SLICES = 16
 /** What an entry costs beside its bytes, charged to the send buffer (the size of Linux's sk_buff with its shared info). */
-export const TX_OVERHEAD = 896
+export const TX_OVERHEAD = 832
 /** Free entries kept for reuse. */
 const FREE_LIMIT = 4096
 
@@ -27,8 +28,9 @@ export class TxSegment {
   flags = 0
   /** Retransmission state bits. */
   sacked = 0
-  /** Wire segments it stands for at the MSS it was last sent with. */
+  /** Wire segments it stands for at the MSS it was last sent with, and that MSS (tcp_gso_size); 0 if it is one. */
   pcount = 0
+  gsoSize = 0
   /** When it was last sent, in microseconds; 0 before. */
   txTime = 0
   /** The connection when it was last sent (rate.ts): begin of the flight, time and count of deliveries; time 0: sampled. */
@@ -41,6 +43,8 @@ export class TxSegment {
   stampSeq: Seq = 0
   /** A message ends here: nothing may be appended (MSG_EOR). */
   endOfRecord = false
+  /** Calls with MSG_ZEROCOPY that gave bytes of it. */
+  zerocopy: ZeroCopy | null = null
   /** Neighbours in the transmit queue. */
   next: TxSegment | null = null
   previous: TxSegment | null = null
@@ -142,8 +146,9 @@ export class TxSegment {
     }
   }
 
-  /** Takes the slices of `other` behind its own; false (nothing moved) if there is no room. */
+  /** Takes the slices of `other` behind its own; false (nothing moved) if there is no room, or a program waits for either (skb_shift). */
   absorb(other: TxSegment): boolean {
+    if (this.zerocopy !== null || other.zerocopy !== null) return false
     if (this.count + other.count > MAX_SLICES) return false
     for (let i = 0; i < other.count; i++) {
       this.append(other.chunk[i] as Chunk, other.offset[i] as number, other.length[i] as number)
@@ -151,9 +156,30 @@ export class TxSegment {
     return true
   }
 
+  /** Moves the first `n` bytes of `other` behind its own; false (nothing moved) if there may be no room. */
+  takeFrom(other: TxSegment, n: number): boolean {
+    if (this.zerocopy !== null || other.zerocopy !== null) return false
+    if (this.count + other.count > MAX_SLICES) return false
+    let left = n
+    for (let i = 0; left > 0; i++) {
+      const length = Math.min(left, other.length[i] as number)
+      this.append(other.chunk[i] as Chunk, other.offset[i] as number, length)
+      left -= length
+    }
+    other.trimFront(n)
+    return true
+  }
+
   /** Memory charged to the send buffer. */
   get truesize(): number {
     return this.bytes + TX_OVERHEAD
+  }
+
+  /** Counts its wire segments at `mss` (tcp_set_skb_tso_segs); a bare SYN or FIN is one. */
+  countPieces(mss: number): void {
+    const isOne = this.bytes <= mss
+    this.gsoSize = isOne ? 0 : mss
+    this.pcount = isOne ? 1 : Math.ceil(this.bytes / mss)
   }
 
   clear(): void {
@@ -165,7 +191,7 @@ export class TxSegment {
     this.bytes = 0
     this.flags = 0
     this.sacked = 0
-    this.pcount = 0
+    this.pcount = this.gsoSize = 0
     this.txTime = 0
     this.deliveredTime = 0
     this.stampFlags = 0

@@ -4,19 +4,9 @@
  */
 
 import { AF_INET, AF_UNSPEC, SIZEOF_SA_FAMILY, SIZEOF_SOCKADDR, type SockAddr } from '../sock/address.ts'
-import {
-  MSG_EOR,
-  MSG_FASTOPEN,
-  MSG_MORE,
-  MSG_OOB,
-  SIOCATMARK,
-  SIOCINQ,
-  SIOCOUTQ,
-  SIOCOUTQNSD,
-} from '../sock/constants.ts'
+import { MSG_FASTOPEN, MSG_ZEROCOPY, SIOCATMARK, SIOCINQ, SIOCOUTQ, SIOCOUTQNSD } from '../sock/constants.ts'
 import { hasErrors } from '../sock/error-queue.ts'
 import { inetBind, inetGetName } from '../sock/inet.ts'
-import { fromProgram } from '../sock/message.ts'
 import { readSocketControl, SendControl } from '../sock/send-control.ts'
 import {
   type Message,
@@ -39,6 +29,7 @@ import {
   TCP_SYN_SENT,
 } from '../sock/sock.ts'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../sock/wait-queue.ts'
+import { abortZeroCopy, beginZeroCopy, putZeroCopy, wantsZeroCopy, type ZeroCopy } from '../sock/zerocopy.ts'
 import {
   EADDRINUSE,
   EADDRNOTAVAIL,
@@ -50,12 +41,13 @@ import {
   EINVAL,
   EISCONN,
   ENETUNREACH,
+  ENOBUFS,
   ENOTCONN,
   ENOTTY,
   EPIPE,
 } from '../sys/errno.ts'
-import { PSH } from '../wire/tcp.ts'
 import { AcceptQueue } from './accept-queue.ts'
+import { appendBytes, pushAppended } from './append.ts'
 import { restartAfterIdle } from './cwnd.ts'
 import { listenFastOpen } from './fastopen.ts'
 import { beginOpen, type SynData, sendFastOpen } from './fastopen-client.ts'
@@ -63,23 +55,32 @@ import { finTimeout } from './input.ts'
 import { initialSequence, timestampOffset } from './isn.ts'
 import { abort, connectionDone, destroy, setState, WAKE_ALL } from './lifecycle.ts'
 import { stopListening } from './listen.ts'
-import { currentMss, initializeReceiveMss, MAX_BURST, syncMss, TCP_MSS_DEFAULT } from './mss.ts'
-import { NAGLE_CORK, NAGLE_PUSH, nagleMode, pushPending, sendFin, writeXmit } from './output.ts'
+import { currentMss, initializeReceiveMss, syncMss, TCP_MSS_DEFAULT } from './mss.ts'
+import { beginMtuProbing } from './mtu-probe.ts'
+import { sendFin } from './output.ts'
 import { isTaken } from './port-reuse.ts'
 import { checkAppLimited } from './rate.ts'
-import { bytesBeforeMark, read } from './read.ts'
+import { bytesBeforeMark, read, spliceRead } from './read.ts'
 import { URG_VALID } from './receive.ts'
-import { releaseQueues } from './receive-queue.ts'
+import { releaseQueues, releaseReceived } from './receive-queue.ts'
+import { INITIAL_RTO } from './rtt.ts'
 import { add, diff } from './seq.ts'
-import { OPT_CONNECTING, OPT_FIN_QUEUED, OPT_NOSPACE, OPT_UNACCEPTED, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import {
+  INFINITE_SSTHRESH,
+  INIT_CWND,
+  OPT_CONNECTING,
+  OPT_FIN_QUEUED,
+  OPT_NOSPACE,
+  OPT_UNACCEPTED,
+  type Tcb,
+} from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 import { startKeep } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
 import { sendActiveReset } from './transmit.ts'
-import { appendSegment } from './tx-queue.ts'
-import { markStamp } from './tx-timestamp.ts'
+import { purgeQueue } from './tx-queue.ts'
 import { isReadable } from './window.ts'
-import { hasRoom, isWritable } from './write-space.ts'
+import { isWritable } from './write-space.ts'
 
 export class TcpUser {
   readonly #tcp: Tcp
@@ -177,6 +178,7 @@ export class TcpUser {
     snd.una = snd.nxt = snd.writeSeq = snd.up = snd.sml = snd.iss
     t.rcv.nxt = t.rcv.wup = t.rcv.copiedSeq = 0
     snd.mssClamp = snd.userMss > 0 ? snd.userMss : TCP_MSS_DEFAULT
+    beginMtuProbing(t)
     syncMss(t, dst.mtu)
     t.rcv.wnd = 0
     initializeReceiveMss(t)
@@ -206,6 +208,7 @@ export class TcpUser {
     } else if (state === TCP_SYN_SENT) t.error = ECONNRESET
     connectionDone(t)
     releaseQueues(t)
+    purgeQueue(t)
     if (!t.isFlag(SF_BINDADDR_LOCK)) t.localAddress = 0
     t.remoteAddress = t.remotePort = 0
     t.shutdownMask = 0
@@ -213,7 +216,12 @@ export class TcpUser {
     t.rcv.copiedSeq = t.rcv.nxt
     t.urgData = t.pingpong = t.ato = t.quickAck = 0
     t.opt &= ~(OPT_CONNECTING | OPT_FIN_QUEUED)
-    t.srtt = 0
+    t.srtt = t.caState = t.sackedOut = t.lostOut = t.retransOut = t.snd.cwndCnt = 0
+    t.backoff = t.retransmits = t.totalRetrans = 0
+    t.rto = INITIAL_RTO
+    t.snd.cwnd = INIT_CWND
+    t.snd.ssthresh = INFINITE_SSTHRESH
+    t.recovery = null
     t.snd.writeSeq = add(t.snd.writeSeq, t.snd.maxWnd + 2)
     t.snd.iss = 0
     t.dst = null
@@ -234,9 +242,20 @@ export class TcpUser {
       if (refused < 0) return refused
       if (control.tsflags >= 0) tsflags = control.tsflags
     }
+    if ((flags & MSG_ZEROCOPY) === 0 || length === 0 || !wantsZeroCopy(t))
+      return this.#send(t, bytes, offset, length, flags, to, message, tsflags, null)
+    const zerocopy = beginZeroCopy(t, length, t.sendHead === null ? null : (t.txTail?.zerocopy ?? null))
+    if (zerocopy === null) return -ENOBUFS
+    const result = this.#send(t, bytes, offset, length, flags, to, message, tsflags, zerocopy)
+    if (result > 0) putZeroCopy(t, zerocopy)
+    else abortZeroCopy(t, zerocopy)
+    return result
+  }
+
+  // biome-ignore format: one line
+  #send(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null, message: Message | null, tsflags: number, zerocopy: ZeroCopy | null): number {
     if ((flags & MSG_FASTOPEN) !== 0 || t.fastOpen?.isDeferred === true) {
-      this.#tcp.now = t.stack.clock.now()
-      const result = sendFastOpen(t, { bytes, offset, length, message }, to, (address, data) => this.#open(t, address, data))
+      const result = this.#fastOpen(t, { bytes, offset, length, message, zerocopy }, to)
       if (result !== 0) return result
     }
     const state = t.state
@@ -251,71 +270,26 @@ export class TcpUser {
     const mss = currentMss(t)
     checkAppLimited(t)
     if (t.packetsOut === 0 && t.sendHead === null) restartAfterIdle(t)
-    const taken = this.#append(t, bytes, offset, length, flags, mss, message)
+    const taken = appendBytes(t, bytes, offset, length, flags, mss, message, zerocopy)
     if (taken < length && (t.opt & OPT_NOSPACE) === 0) t.opt |= OPT_NOSPACE
-    if (taken > 0) this.#push(t, flags, mss, tsflags)
+    if (taken > 0) pushAppended(t, flags, mss, tsflags)
     return taken === 0 && length > 0 ? -EAGAIN : taken
   }
 
-  /** Copies into the queue, filling up its last unsent segment first. */
-  // biome-ignore format: one line
-  #append(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, mss: number, message: Message | null): number {
-    const pool = t.stack.pool
-    const goal = segmentGoal(t, mss)
-    let taken = 0
-    while (taken < length) {
-      let segment = t.sendHead === null ? null : t.txTail
-      if (segment === null || segment.bytes >= goal || segment.endOfRecord || segment.count >= 15) {
-        if (!hasRoom(t)) break
-        segment = appendSegment(t, 0)
-      }
-      const want = Math.min(length - taken, goal - segment.bytes)
-      const room = pool.pageRoom(want)
-      const at = pool.pageOffset
-      fromProgram(pool.page.bytes, at, bytes, offset + taken, room, message)
-      segment.append(pool.page, at, room)
-      pool.pageTake(room)
-      t.wmemQueued += room
-      t.snd.writeSeq = add(t.snd.writeSeq, room)
-      segment.endSeq = t.snd.writeSeq
-      taken += room
-      if (taken === length) {
-        if ((flags & MSG_EOR) !== 0) segment.endOfRecord = true
-        break
-      }
-      if (segment.bytes < goal || (flags & MSG_OOB) !== 0) continue
-      // Half of the largest window seen goes with PSH, so that a reader is not kept waiting (forced_push).
-      if (diff(t.snd.writeSeq, t.lastPushed) > t.snd.maxWnd >> 1) {
-        segment.flags |= PSH
-        t.lastPushed = t.snd.writeSeq
-        pushPending(t, mss, NAGLE_PUSH)
-      } else if (segment === t.sendHead) {
-        writeXmit(t, mss, NAGLE_PUSH, true, false)
-      }
-    }
-    if ((flags & MSG_OOB) !== 0 && taken === length && taken > 0) {
-      t.snd.up = t.snd.writeSeq
-      t.opt |= OPT_URG_SEEN
-    }
-    return taken
-  }
-
-  /** The end of a send call (tcp_push). */
-  #push(t: Tcb, flags: number, mss: number, tsflags: number): void {
-    const tail = t.txTail
-    if (tail !== null && t.stamps !== null) markStamp(tail, tsflags)
-    if (tail === null || t.sendHead === null) return
-    const more = (flags & MSG_MORE) !== 0
-    if (!more || diff(t.snd.writeSeq, t.lastPushed) > t.snd.maxWnd >> 1) {
-      tail.flags |= PSH
-      t.lastPushed = t.snd.writeSeq
-    }
-    pushPending(t, mss, more ? NAGLE_CORK : nagleMode(t))
+  /** Not within `#send`: the closure would have every call of that allocate what it captures. */
+  #fastOpen(t: Tcb, data: SynData, to: SockAddr | null): number {
+    this.#tcp.now = t.stack.clock.now()
+    return sendFastOpen(t, data, to, (address, syn) => this.#open(t, address, syn))
   }
 
   /** RECEIVE: what is queued, 0 at the end, or -EAGAIN. */
   receive(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
     return read(t, bytes, offset, length, flags, message)
+  }
+
+  /** RECEIVE for splice(2). */
+  splice(t: Tcb, bytes: Uint8Array, offset: number, length: number, isNonBlocking: boolean): number {
+    return spliceRead(t, bytes, offset, length, isNonBlocking)
   }
 
   /** shutdown(2) (inet_shutdown, tcp_shutdown; LINUX-TCP 36). */
@@ -337,7 +311,8 @@ export class TcpUser {
         break
       default:
         t.shutdownMask |= mask
-        if ((mask & SEND_SHUTDOWN) !== 0 && closeState(t)) sendFin(t)
+        // In SYN-RECEIVED the FIN waits for the end of the handshake.
+        if ((mask & SEND_SHUTDOWN) !== 0 && t.state !== TCP_SYN_RECV && closeState(t)) sendFin(t)
     }
     t.wake(WAKE_ALL)
     return result
@@ -356,7 +331,8 @@ export class TcpUser {
       destroy(t)
       return
     }
-    const unread = releaseQueues(t)
+    // What came out of order stays, and is told of in the last segment (tcp_close).
+    const unread = releaseReceived(t)
     if (t.state === TCP_CLOSE) {
       destroy(t)
       return
@@ -456,14 +432,6 @@ export class TcpUser {
 
 /** A Fast Open child before the end of its handshake: it may be written to (tcp_passive_fastopen). */
 const isEarlyChild = (t: Tcb): boolean => t.fastOpen !== null && t.fastOpen.request !== null
-
-/** How long a segment of the queue may grow: a burst, but not more than half the peer's largest window. */
-function segmentGoal(t: Tcb, mss: number): number {
-  let most = Math.max(1, Math.floor(MAX_BURST / mss)) * mss
-  const half = t.snd.maxWnd > 536 ? t.snd.maxWnd >> 1 : t.snd.maxWnd
-  if (half > 0 && most > half) most = Math.max(half - (half % mss), mss)
-  return most
-}
 
 /** A RST is owed when these states end without a close (tcp_need_reset). */
 const needsReset = (state: number): boolean =>

@@ -7,29 +7,52 @@ import { SF_RCVBUF_LOCK, SOCK_MIN_RCVBUF } from '../sock/sock.ts'
 import type { Interface } from '../stack/interface.ts'
 import { noteWindow } from './limiter.ts'
 import { diff } from './seq.ts'
-import { ACK_NOMEM, OPT_UNACCEPTED, OPT_WSCALE, type Tcb } from './tcb.ts'
+import { ACK_NOMEM, OPT_UNACCEPTED, type Tcb } from './tcb.ts'
 
-/** What queueing `packet` costs of the receive buffer; over `lo` it is the sender's memory, bytes in pages and a small head. */
-export const truesize = (packet: Packet): number =>
-  (packet.interface as Interface | null)?.isLoopback === true ? SMALL_HEAD + packet.length : bufferCost(packet.length)
+/** It came over `lo`: it is in the sender's memory. */
+export const isByReference = (packet: Packet): boolean => (packet.interface as Interface | null)?.isLoopback === true
 
-/** Bytes of memory that Linux takes for a received packet with `length` bytes of payload (tun_alloc_skb, __alloc_skb). */
-function bufferCost(length: number): number {
-  const frame = length + RX_HEADERS
+/** What queueing `packet` costs of the receive buffer; over `lo` bytes in pages and a small head. */
+export function truesize(packet: Packet): number {
+  if (isByReference(packet)) return SMALL_HEAD + packet.length
+  return bufferCost(frameOf(packet) + packet.length - packet.linear)
+}
+
+/** The length of the frame that the linear part of `packet` came in. */
+const frameOf = (packet: Packet): number =>
+  packet.l3 < 0 ? packet.linear + RX_HEADERS : ETHERNET + packet.end - packet.l3
+
+/** It was made of others' bytes (tcp_collapse), and never had headers. */
+export const isCollapsed = (packet: Packet): boolean => packet.l3 < 0 && packet.linear === 0
+
+/** Free memory behind a received packet's bytes (skb_tailroom); none behind one in pages. */
+export function tailRoom(packet: Packet): number {
+  if (isCollapsed(packet)) return packet.mark - SKB_SIZE - SHARED_INFO - packet.length
+  return packet.mark > SKB_SIZE + 4096 ? 0 : packet.mark - SKB_SIZE - SKB_PAD - SHARED_INFO - frameOf(packet)
+}
+
+/** Bytes of memory that Linux takes for a frame from a device (tun_alloc_skb, __alloc_skb). */
+function bufferCost(frame: number): number {
   // The first page holds the head and what fits; the rest is in pages of its own.
   if (frame > GOOD_LINEAR) return SKB_SIZE + 4096 + ((frame - GOOD_LINEAR + 4095) & ~4095)
   const need = ((frame + SKB_PAD + 63) & ~63) + SHARED_INFO
-  if (need <= 640) return SKB_SIZE + 640
+  if (need <= SMALL_BUFFER) return SMALL_HEAD
   return SKB_SIZE + (need <= 1024 ? 1024 : need <= 2048 ? 2048 : 4096)
 }
 
-/** IP and TCP headers; NET_SKB_PAD; struct skb_shared_info; struct sk_buff; what a head of one page has room for. */
-const RX_HEADERS = 40
+/** The same of memory that `length` bytes are copied into (alloc_skb). */
+export const copyCost = (length: number): number => bufferCost(length - SKB_PAD)
+
+/** Ethernet's header, and all headers; NET_SKB_PAD; struct skb_shared_info; struct sk_buff. */
+const ETHERNET = 14
+const RX_HEADERS = 54
 const SKB_PAD = 64
 const SHARED_INFO = 320
 const SKB_SIZE = 256
-/** SKB_SMALL_HEAD_CACHE_SIZE and the sk_buff. */
-const SMALL_HEAD = 832
+/** SKB_SMALL_HEAD_CACHE_SIZE, and with the sk_buff. */
+const SMALL_BUFFER = 576
+const SMALL_HEAD: number = SKB_SIZE + SMALL_BUFFER
+/** What a head of one page has room for. */
 const GOOD_LINEAR: number = 4096 - SKB_PAD - SHARED_INFO
 /** TCP_RMEM_TO_WIN_SCALE: the ratio of payload to memory is kept in 256ths; a half to begin with. */
 export const INITIAL_RATIO = 128
@@ -133,7 +156,7 @@ export function selectWindow(t: Tcb): number {
   const old = rcv.wnd
   rcv.wnd = window
   rcv.wup = rcv.nxt
-  window = (t.opt & OPT_WSCALE) !== 0 ? Math.min(window, 65535 << rcv.wscale) : Math.min(window, 65535)
+  window = Math.min(window, 65535 << rcv.wscale)
   const field = window >> rcv.wscale
   if (field === 0) {
     if (old > 0) t.stack.counters.TcpExtTCPToZeroWindowAdv++
@@ -229,6 +252,7 @@ export function growForGap(t: Tcb, end: number): void {
 /** Too much is queued: the buffer follows up to tcp_rmem's limit, and the window shrinks (tcp_clamp_window). */
 export function clampWindow(t: Tcb): void {
   const most = t.stack.sysctl.tcp_rmem[2] as number
+  t.quickAck = Math.min(t.quickAck, 0)
   if (t.rcvbuf < most && !t.isFlag(SF_RCVBUF_LOCK)) t.rcvbuf = Math.max(t.rcvbuf, Math.min(t.rmemAlloc, most))
   if (t.rmemAlloc > t.rcvbuf) t.rcv.ssthresh = Math.min(t.rcv.windowClamp, 2 * t.rcv.advMss)
 }

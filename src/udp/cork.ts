@@ -9,7 +9,8 @@ import { UDP_CORK, UDP_ENCAP, UDP_GRO, UDP_NO_CHECK6_RX, UDP_NO_CHECK6_TX, UDP_S
 import { fromProgram, type Message } from '../sock/message.ts'
 import { intOf } from '../sock/option-value.ts'
 import type { SendControl } from '../sock/send-control.ts'
-import type { OptionResult, OptionValue } from '../sock/sock.ts'
+import type { OptionResult, OptionValue, Sock } from '../sock/sock.ts'
+import { putZeroCopy, type ZeroCopy } from '../sock/zerocopy.ts'
 import { EINVAL, ENOPROTOOPT } from '../sys/errno.ts'
 
 /** Most segments of one call (UDP_MAX_SEGMENTS). */
@@ -35,6 +36,8 @@ export class UdpExtra {
   /** The datagram in the making and where it goes; null: none. */
   pending: Packet | null = null
   flow: UdpFlow | null = null
+  /** The calls with MSG_ZEROCOPY that gave bytes of it. */
+  zerocopy: ZeroCopy | null = null
   /** Number of the next datagram sent, for time stamps (SOF_TIMESTAMPING_OPT_ID). */
   stampId = 0
 
@@ -93,10 +96,17 @@ export class UdpExtra {
     appendBytes(this.pending as Packet, pool, bytes, offset, length, message)
   }
 
+  /** The datagram is no longer in the making: it is on its way, or given up. */
+  end(sock: Sock): void {
+    const { zerocopy } = this
+    this.pending = this.flow = this.zerocopy = null
+    if (zerocopy !== null) putZeroCopy(sock, zerocopy)
+  }
+
   /** Gives the datagram up (udp_flush_pending_frames). */
-  flush(): void {
+  flush(sock: Sock): void {
     this.pending?.release()
-    this.pending = this.flow = null
+    this.end(sock)
   }
 }
 

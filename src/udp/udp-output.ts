@@ -4,7 +4,16 @@ import { CSUM_NONE, CSUM_PARTIAL, FRAME, HEADROOM, type Packet, type PacketOwner
 import { type Dst, IP_MAX_MTU } from '../ip/dst.ts'
 import { IPPROTO_UDP } from '../ip/transport.ts'
 import { AF_INET, AF_UNSPEC, SIZEOF_SOCKADDR, type SockAddr } from '../sock/address.ts'
-import { MSG_CONFIRM, MSG_DONTROUTE, MSG_MORE, MSG_OOB, MSG_PROBE, SOL_UDP, UDP_CORK } from '../sock/constants.ts'
+import {
+  MSG_CONFIRM,
+  MSG_DONTROUTE,
+  MSG_MORE,
+  MSG_OOB,
+  MSG_PROBE,
+  MSG_ZEROCOPY,
+  SOL_UDP,
+  UDP_CORK,
+} from '../sock/constants.ts'
 import { packetTruesize } from '../sock/datagram.ts'
 import { queueLocalError, queueStamp } from '../sock/error-queue.ts'
 import { fromProgram } from '../sock/message.ts'
@@ -29,6 +38,7 @@ import {
 } from '../sock/sock.ts'
 import { SOF_OPT_ID, SOF_TX, SOF_TX_SCHED, SOF_TX_SOFTWARE, TSTAMP_SCHED, TSTAMP_SND } from '../sock/stamping.ts'
 import { WRITABLE } from '../sock/wait-queue.ts'
+import { abortZeroCopy, beginZeroCopy, putZeroCopy, wantsZeroCopy } from '../sock/zerocopy.ts'
 import { RTN_BROADCAST } from '../stack/route.ts'
 import {
   EACCES,
@@ -85,6 +95,19 @@ export abstract class UdpOutput extends Sock implements PacketOwner {
   /** udp_sendmsg: one datagram, whole or not at all; with MSG_MORE or UDP_CORK a part of one. */
   // biome-ignore format: one line
   override send(bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null, message: Message | null = null): number {
+    if ((flags & MSG_ZEROCOPY) === 0 || !wantsZeroCopy(this)) return this.#send(bytes, offset, length, flags, to, message)
+    const zerocopy = beginZeroCopy(this, length + wire.HDR_LEN, this.extra === null ? null : this.extra.zerocopy)
+    if (zerocopy === null) return -ENOBUFS
+    const result = this.#send(bytes, offset, length, flags, to, message)
+    if (result < 0) abortZeroCopy(this, zerocopy)
+    else if (this.extra === null || this.extra.pending === null) putZeroCopy(this, zerocopy)
+    else if (this.extra.zerocopy === null) this.extra.zerocopy = zerocopy
+    else zerocopy.refs--
+    return result
+  }
+
+  // biome-ignore format: one line
+  #send(bytes: Uint8Array, offset: number, length: number, flags: number, to: SockAddr | null, message: Message | null): number {
     if (this.localPort === 0 && !this.autobind()) return -EAGAIN
     if (length > 0xffff) return -EMSGSIZE
     if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP
@@ -186,12 +209,12 @@ export abstract class UdpOutput extends Sock implements PacketOwner {
     if ((flags & MSG_PROBE) !== 0) return length
     const before = all.pending === null ? 0 : all.pending.length - wire.HDR_LEN
     if (before + length + HEADERS > this.#mtuLimit(flow.dst)) {
-      all.flush()
+      all.flush(this)
       return this.#tooLong(flow.daddr, flow.dst.mtu)
     }
     const refused = this.#sendRoom()
     if (refused < 0) {
-      if (refused !== -EAGAIN) all.flush()
+      if (refused !== -EAGAIN) all.flush(this)
       return refused
     }
     if (all.pending !== null) this.#charge(all.pending, length)
@@ -206,9 +229,10 @@ export abstract class UdpOutput extends Sock implements PacketOwner {
   #push(extra: UdpExtra): number {
     const { pending, flow } = extra
     if (pending === null || flow === null) return 0
-    extra.pending = extra.flow = null
+    extra.pending = null
     const length = pending.length - wire.HDR_LEN
     const result = this.#transmit(flow.dst, flow.saddr, flow.daddr, flow.dport, pending, length, flow.control)
+    extra.end(this)
     return Math.min(result, 0)
   }
 

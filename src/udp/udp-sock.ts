@@ -85,7 +85,7 @@ export class UdpSock extends UdpOutput {
     this.#tail = null
     this.rmemAlloc = 0
     this.errorQueue?.purge()
-    this.extra?.flush()
+    this.extra?.flush(this)
     dropMemberships(this)
   }
 

@@ -151,7 +151,7 @@ test('ss -i shows what TCP knows of a connection in the order of iproute2, -m it
   const names = [...details.matchAll(/ ([a-z_]+)(?=[: ]|$)/g)].map((m) => m[1] as string)
   // The order of fields as `ss -timen` of iproute2 6.1 printed them of such a connection on Linux 6.18.
   const order =
-    'skmem ts sack cubic wscale rto rtt ato mss pmtu rcvmss advmss cwnd ssthresh bytes_sent bytes_acked bytes_received segs_out segs_in data_segs_out data_segs_in send lastsnd lastrcv lastack pacing_rate delivery_rate delivered app_limited busy rcv_rtt rcv_space rcv_ssthresh notsent minrtt rcv_ooopack snd_wnd'.split(
+    'skmem ts sack cubic wscale rto rtt ato mss pmtu rcvmss advmss cwnd ssthresh bytes_sent bytes_acked bytes_received segs_out segs_in data_segs_out data_segs_in send lastsnd lastrcv lastack pacing_rate delivery_rate delivered app_limited busy rcv_rtt rcv_space rcv_ssthresh notsent minrtt rcv_ooopack snd_wnd limiter'.split(
       ' ',
     )
   assert.deepEqual(
@@ -167,6 +167,27 @@ test('ss -i shows what TCP knows of a connection in the order of iproute2, -m it
     ['bytes_sent', '5000'],
   ])
     assert.ok(details.includes(` ${name}:${value} `), `${name}: ${details}`)
+  // Ours: the issue wants the cause of a stall named.
+  assert.match(details, / limiter:application$/)
+})
+
+test('ss -ti: a stall names its cause and how long it lasts (issue 4, item 7)', async () => {
+  const { clock, a, b } = net()
+  const server = b.createProcess({ name: 'server' })
+  const l = server.socket(c.AF_INET, c.SOCK_STREAM)
+  server.setsockopt(l, c.SOL_SOCKET, c.SO_RCVBUF, 8000)
+  server.bind(l, { port: 80 })
+  server.listen(l, 5)
+  const client = a.createProcess({ name: 'client' })
+  const fd = client.socket(c.AF_INET, c.SOCK_STREAM)
+  client.setsockopt(fd, c.IPPROTO_TCP, c.TCP_CONGESTION, 'bbr')
+  await clock.runUntil(Promise.resolve(client.connect(fd, { address: B, port: 80 })))
+  client.write(fd, new Uint8Array(50000))
+  await clock.runFor(3_000_000)
+  const sender = (await run(a, 'ss -tin')).stdout
+  assert.match(sender, / limiter:peer-window.* peer-window:(2[0-9]{3}|3[0-9]{3})ms/)
+  assert.match(sender, / bbr:\(bw:[0-9]+bps,mrtt:[0-9.e-]+,pacing_gain:[0-9.]+,cwnd_gain:[0-9.]+\) send /)
+  assert.match((await run(b, 'ss -tin')).stdout, / limiter:receive-buffer.* receive-buffer:[23][0-9]{3}ms/)
 })
 
 test('ss -w and tcpdump: a raw socket is listed while it is open (ss(8))', async () => {

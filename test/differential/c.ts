@@ -9,7 +9,7 @@ const INTS: Readonly<Record<string, number>> = {
   shutdown: 2, close: 1, dup: 1, dup2: 2, dup3: 3, fcntl: 3, ioctl: 3, getsockopt: 5, setsockopt: 5, poll: 3,
   select: 5, epoll_create: 1, epoll_create1: 1, epoll_ctl: 4, epoll_wait: 4, eventfd: 2, timerfd_create: 2,
   timerfd_settime: 4, timerfd_gettime: 2, pipe2: 2, recvmmsg: 5, sendmmsg: 4, open: 3, unlink: 1, mkdir: 2,
-  rmdir: 1, rename: 2, chmod: 2, link: 2, unshare: 1, close_range: 3, signalfd: 3, setrlimit: 2, getrlimit: 2, usleep: 1, mount: 5, ppoll: 4,
+  rmdir: 1, rename: 2, chmod: 2, link: 2, unshare: 1, close_range: 3, signalfd: 3, setrlimit: 2, getrlimit: 2, usleep: 1, clock_gettime: 2, mount: 5, ppoll: 4,
   stat: 2, lstat: 2, fstat: 2, chdir: 1, fchdir: 1, umask: 1, chown: 3,
   symlink: 2, truncate: 2, ftruncate: 2, access: 2, fchmod: 2, fsync: 1, setns: 2, gettid: 0, sigaction: 3,
 } // biome-ignore format: a table

@@ -2,16 +2,18 @@
 import { generate } from './generate.ts'
 import { endsOf, type Kernel } from './kernel.ts'
 import { playOurs } from './ours.ts'
+import type { Played } from './play.ts'
+import { reasonOf } from './reasons.ts'
 import { type Sequence, stepText } from './sequence.ts'
 
-/** Microseconds between steps of ours that are tried: the kernel's differ from run to run. */
+/** Where between two ticks of the kernel's clock it began is not known: what is tried. */
+const PHASES: readonly number[] = [0, 500]
+/** Microseconds between steps that are tried besides the kernel's. */
 const PACES: readonly number[] = [40, 300, 3000, 5]
 /** The kernel's clock is real: a difference counts if it is there each time. */
 const RETRIES = 3
 /** Sequences the kernel is given at once. */
 const BATCH = 1000
-/** Differences that are made short. */
-const SHORTENED = 12
 
 export interface Difference {
   readonly sequence: Sequence
@@ -19,6 +21,8 @@ export interface Difference {
   readonly at: number
   readonly kernel: readonly string[]
   readonly ours: readonly string[]
+  /** The row of docs/differences.md that explains it. */
+  readonly reason?: string
 }
 
 export interface Group {
@@ -29,40 +33,60 @@ export interface Group {
 
 export interface Comparison {
   readonly differences: Group[]
+  /** Sequences that differ for a listed reason, by its name. */
+  readonly listed: Readonly<Record<string, number>>
   readonly steps: number
   readonly segments: number
 }
 
 /** Where they part at last with the pace that goes farthest; null if they do not. */
-function part(kernel: Kernel, sequence: Sequence, theirs: readonly string[]): Difference | null {
+function part(kernel: Kernel, sequence: Sequence, { texts, times }: Played): Difference | null {
   let farthest: Difference | null = null
-  for (const pace of PACES) {
+  for (const pace of [...PHASES.map((phase) => ({ times, phase })), ...PACES]) {
     const ours = playOurs(sequence, kernel.sysctls, endsOf(0), pace)
-    const at = theirs.findIndex((text, i) => text !== ours[i])
+    const at = texts.findIndex((text, i) => text !== ours[i])
     if (at < 0) return null
-    if (farthest === null || at > farthest.at) farthest = { sequence, at, kernel: theirs, ours }
+    if (farthest === null || at > farthest.at) farthest = { sequence, at, kernel: texts, ours }
   }
   return farthest
 }
 
 /** The same again and again, or null. */
-function confirm(kernel: Kernel, sequence: Sequence): Difference | null {
-  let found: Difference | null = null
-  for (const theirs of kernel.run(new Array<Sequence>(RETRIES).fill(sequence))) {
-    const difference = part(kernel, sequence, theirs)
-    if (difference === null) return null
-    if (found === null || difference.at > found.at) found = difference
-  }
-  return found
+function confirm(kernel: Kernel, sequences: readonly Sequence[]): (Difference | null)[] {
+  const outcomes = kernel.run(sequences.flatMap((sequence) => new Array<Sequence>(RETRIES).fill(sequence)))
+  return sequences.map((sequence, i) => {
+    let found: Difference | null = null
+    for (const theirs of outcomes.slice(i * RETRIES, (i + 1) * RETRIES)) {
+      const difference = part(kernel, sequence, theirs)
+      if (difference === null) return null
+      if (found === null || difference.at > found.at) found = difference
+    }
+    return found === null ? null : attributed(found, outcomes.slice(i * RETRIES, (i + 1) * RETRIES))
+  })
+}
+
+/** With its reason, if one is listed. */
+function attributed(found: Difference, plays: readonly Played[]): Difference {
+  const { at, kernel, ours } = found
+  const said = plays.map(({ texts }) => texts[at] ?? '')
+  const reason = reasonOf({ kernel: kernel[at] ?? '', ours: ours[at] ?? '', plays: said })
+  return reason === null ? found : { ...found, reason }
+}
+
+/** Those that differ each time. */
+function suspicious(kernel: Kernel, sequences: readonly Sequence[], outcomes: readonly Played[]): Difference[] {
+  const suspects = sequences.filter((sequence, i) => part(kernel, sequence, outcomes[i] as Played) !== null)
+  return confirm(kernel, suspects).filter((difference) => difference !== null)
 }
 
 /** Without steps that it does not need. */
 function shorten(kernel: Kernel, difference: Difference): Difference {
   let best = difference
   const keep = (sequence: Sequence): boolean => {
-    const found = confirm(kernel, sequence)
-    if (found !== null) best = found
-    return found !== null
+    const found = confirm(kernel, [sequence])[0] ?? null
+    const isUnlisted = found !== null && found.reason === undefined
+    if (isUnlisted) best = found
+    return isUnlisted
   }
   keep({ ...best.sequence, steps: best.sequence.steps.slice(0, best.at) })
   for (let i = best.sequence.steps.length - 2; i >= 0; i--) {
@@ -94,13 +118,19 @@ function kindOf({ sequence, at, kernel, ours }: Difference): string {
 /** Seeds whose sequences differ each time. */
 export function differing(kernel: Kernel, first: number, count: number): number[] {
   const sequences = Array.from({ length: count }, (_, i) => generate(first + i))
-  const outcomes = kernel.run(sequences)
-  const suspects = sequences.filter((sequence, i) => part(kernel, sequence, outcomes[i] as string[]) !== null)
-  return suspects.filter((sequence) => confirm(kernel, sequence) !== null).map(({ seed }) => seed)
+  const found = suspicious(kernel, sequences, kernel.run(sequences))
+  return found.filter(({ reason }) => reason === undefined).map(({ sequence }) => sequence.seed)
 }
 
-export function compareSequences(kernel: Kernel, first: number, count: number, isVerbose = false): Comparison {
-  const groups = new Map<string, Group>()
+/** Plays `count` sequences from seed `first` on; the first difference of the `shown` largest groups is made short. */
+export function compareSequences(
+  kernel: Kernel,
+  first: number,
+  count: number,
+  shown: number,
+  isVerbose = false,
+): Comparison {
+  const found: Difference[] = []
   let steps = 0
   let segments = 0
   for (let from = 0; from < count; from += BATCH) {
@@ -110,23 +140,49 @@ export function compareSequences(kernel: Kernel, first: number, count: number, i
       steps += sequence.steps.length
       segments += sequence.steps.filter(({ kind }) => kind === 'segment').length
       if (isVerbose)
-        console.log(report({ sequence, at: sequence.steps.length + 1, kernel: outcomes[i] as string[], ours: [] }))
-      if (part(kernel, sequence, outcomes[i] as string[]) === null) continue
-      const difference = confirm(kernel, sequence)
-      if (difference === null) continue
-      const kind = kindOf(difference)
-      const group = groups.get(kind)
-      if (group === undefined) groups.set(kind, { kind, first: difference, seeds: [sequence.seed] })
-      else {
-        group.seeds.push(sequence.seed)
-        if (difference.at < group.first.at) group.first = difference
-      }
+        console.log(
+          report({ sequence, at: sequence.steps.length + 1, kernel: (outcomes[i] as Played).texts, ours: [] }),
+        )
+    }
+    found.push(...suspicious(kernel, sequences, outcomes))
+  }
+  const listed: Record<string, number> = {}
+  for (const { reason } of found) if (reason !== undefined) listed[reason] = (listed[reason] ?? 0) + 1
+  const unlisted = found.filter(({ reason }) => reason === undefined)
+  const differences = grouped(unlisted.map((difference) => groupOf(difference)))
+  for (const group of differences.slice(0, shown)) group.first = shorten(kernel, group.first)
+  return { differences, listed, steps, segments }
+}
+
+const groupOf = (first: Difference): Group => ({ kind: kindOf(first), first, seeds: [first.sequence.seed] })
+
+/** Those of a kind together, the largest group first, with the difference that comes earliest. */
+function grouped(all: readonly Group[]): Group[] {
+  const groups = new Map<string, Group>()
+  for (const one of all) {
+    const group = groups.get(one.kind)
+    if (group === undefined) groups.set(one.kind, one)
+    else {
+      group.seeds.push(...one.seeds)
+      if (one.first.at < group.first.at) group.first = one.first
     }
   }
-  const differences = [...groups.values()].sort((a, b) => b.seeds.length - a.seeds.length)
-  for (const group of differences.slice(0, SHORTENED)) group.first = shorten(kernel, group.first)
-  return { differences, steps, segments }
+  return [...groups.values()].sort((a, b) => b.seeds.length - a.seeds.length)
 }
+
+function added(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sum: Record<string, number> = {}
+  for (const one of all) for (const [name, n] of Object.entries(one)) sum[name] = (sum[name] ?? 0) + n
+  return sum
+}
+
+/** What several runs found, together. */
+export const merge = (all: readonly Comparison[]): Comparison => ({
+  listed: added(all.map(({ listed }) => listed)),
+  differences: grouped(all.flatMap(({ differences }) => differences)),
+  steps: all.reduce((sum, { steps }) => sum + steps, 0),
+  segments: all.reduce((sum, { segments }) => sum + segments, 0),
+})
 
 /** A difference with all that led to it. */
 export function report({ sequence, at, kernel, ours }: Difference): string {

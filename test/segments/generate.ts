@@ -185,11 +185,8 @@ class Generator {
     this.#steps.push({ kind: 'call', name, args })
   }
 
-  /** Not near the sizes at which a received segment takes more memory with options and Ethernet header than without. */
   #length(): number {
-    const r = this.#random
-    const length = this.#pick([1, 10, 100, 500, 536, 1000, 1000, 1400, 1 + r.below(1440)])
-    return (length > 150 && length < 230) || (length > 540 && length < 610) ? 500 : length
+    return this.#pick([1, 10, 100, 500, 536, 1000, 1000, 1400, 1 + this.#random.below(1400)])
   }
 
   #place(): Place {

@@ -1,4 +1,4 @@
-/** Our side: a host in virtual time. A step takes `pace` microseconds, as it takes some on the kernel. */
+/** Our side: a host in virtual time. */
 import * as ip4 from '../../src/addr/ip4.ts'
 import type { Packet } from '../../src/buf/packet.ts'
 import { Host } from '../../src/host/host.ts'
@@ -116,6 +116,10 @@ class OurArm implements Arm {
   close(): void {
     this.#program.close()
   }
+
+  now(): number {
+    return this.#host.clock.now()
+  }
 }
 
 function setSysctls(host: Host, texts: SysctlTexts): void {
@@ -127,19 +131,25 @@ function setSysctls(host: Host, texts: SysctlTexts): void {
   }
 }
 
+/** Microseconds that each step takes; or when the outcomes of the kernel were taken, some microseconds earlier or later. */
+export type Pace = number | { readonly times: readonly number[]; readonly phase: number }
+
 /** The outcomes of a sequence. */
-export function playOurs(sequence: Sequence, sysctls: SysctlTexts, ends: Ends, pace: number): string[] {
+export function playOurs(sequence: Sequence, sysctls: SysctlTexts, ends: Ends, pace: Pace): readonly string[] {
   const clock = new VirtualClock()
   const wire = new Wire()
   const host = new Host({ name: 'ours', clock, random: new Random(5) })
   setSysctls(host, sysctls)
   host.addInterface('tap0', wire, { addresses: [`${ip4.format(ends.local)}/8`] })
-  clock.runUntilSync(START)
+  clock.runUntilSync(START + (typeof pace === 'number' ? 0 : pace.phase))
+  const start = clock.now()
+  let taken = 0
   const calls = new OurCalls(host.createProcess())
   const play = new Play(sequence, new OurArm(host, wire, new Program(calls, ends)), ends).run()
   for (;;) {
     const { value, done } = play.next()
-    if (done === true) return value
-    clock.runUntilSync(clock.now() + value * 1000 + pace)
+    if (done === true) return value.texts
+    if (typeof pace === 'number') clock.runUntilSync(clock.now() + value * 1000 + pace)
+    else if (value === 0) clock.runUntilSync(Math.max(clock.now(), start + (pace.times[taken++] ?? 0)))
   }
 }

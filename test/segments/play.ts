@@ -16,6 +16,14 @@ export interface Arm {
   /** What the program could see of its socket. */
   state(): string
   close(): void
+  /** Microseconds of its clock. */
+  now(): number
+}
+
+/** One outcome for the beginning and one for each step, and when it was taken, in microseconds from the beginning. */
+export interface Played {
+  readonly texts: readonly string[]
+  readonly times: readonly number[]
 }
 
 /** Where the ends are. */
@@ -55,18 +63,22 @@ export class Play {
     this.#ends = ends
   }
 
-  /** Yields milliseconds to wait; one outcome for the beginning and one for each step. */
-  *run(): Generator<number, string[]> {
-    const outcomes = [this.#outcome(this.#arm.open(this.#sequence))]
-    for (const step of this.#sequence.steps) {
+  /** Yields milliseconds to wait, and 0 before each outcome: what is due at once happens before it is looked at. */
+  *run(): Generator<number, Played> {
+    const texts: string[] = []
+    const times: number[] = []
+    const start = this.#arm.now()
+    let said = this.#arm.open(this.#sequence)
+    for (const step of [...this.#sequence.steps, null]) {
+      yield 0
+      texts.push(this.#outcome(said))
+      times.push(Math.round(this.#arm.now() - start))
+      if (step === null) break
       this.#step++
-      let said = ''
+      said = ''
       if (step.kind === 'segment') this.#send(step)
       else if (step.kind === 'call') said = this.#arm.call(step)
       else yield step.ms
-      // What is due at once happens before it is looked at.
-      yield 0
-      outcomes.push(this.#outcome(said))
     }
     // Nothing of it shall disturb the next one.
     this.#reset()
@@ -74,7 +86,7 @@ export class Play {
     this.#reset()
     yield 0
     this.#arm.take()
-    return outcomes
+    return { texts, times }
   }
 
   #outcome(said: string): string {

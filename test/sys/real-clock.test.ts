@@ -105,6 +105,26 @@ describe('real clock', () => {
     return `${result.status} ${result.stdout}${result.stderr}`
   }
 
+  test('a finer timer of the host: it is set for the earliest deadline in place of setTimeout, to the microsecond', async () => {
+    const clock = new RealClock()
+    const waits: number[] = []
+    clock.useFineTimer((fire) => ({
+      set: (wait) => {
+        waits.push(wait)
+        setTimeout(fire, Math.ceil(wait / 1000))
+      },
+    }))
+    const start = clock.now()
+    const done = new Promise<number>((resolve) => {
+      clock.start(new FunctionTimer(resolve), start + 2500)
+    })
+    clock.start(new FunctionTimer(() => {}), start + 5e6)
+    clock.ref()
+    assert.ok((await done) >= start + 2500)
+    clock.unref()
+    assert.ok(waits[0] !== undefined && waits[0] > 0 && waits[0] <= 2500)
+  })
+
   test('a task that throws: the clock goes on with the others', () => {
     const body = `process.on('uncaughtException', (error) => console.log(error.message))
         clock.defer(new FunctionTask(() => { throw new Error('a bug') }))
@@ -117,6 +137,30 @@ describe('real clock', () => {
     assert.equal(run("at(60e6, () => console.log('fired'))"), '0 ')
     assert.equal(run("clock.ref(); at(1000, () => { console.log('fired'); clock.unref() })"), '0 fired\n')
     assert.throws(() => new RealClock().unref(), RangeError)
+  })
+
+  test('timerfd: goes off on time, again and again, whatever the collector takes; it does not hold the process', (t) => {
+    if (process.platform !== 'linux') return t.skip('needs Linux')
+    const body = `import { loadLibc } from './src/platform/libc.ts'
+        import { TimerFd } from './src/platform/timer-fd.ts'
+        import v8 from 'node:v8'; import vm from 'node:vm'
+        v8.setFlagsFromString('--expose-gc')
+        const libc = await loadLibc()
+        clock.useFineTimer((fire) => TimerFd.open(libc, fire))
+        clock.ref()
+        const late = []
+        for (let i = 0; i < 50; i++) {
+          const due = clock.now() + 300
+          await new Promise((resolve) => clock.start(new FunctionTimer(resolve), due))
+          late.push(clock.exact() - due)
+          if (i % 10 === 0) { vm.runInNewContext('gc')(); await new Promise(setImmediate) }
+        }
+        late.sort((a, b) => a - b)
+        clock.unref()
+        at(60e6, () => {})
+        console.log(late[0] >= 0 && late[25] < 5000)`
+    assert.equal(run(body), '0 true\n')
+    return undefined
   })
 
   test('platform randomness: two generators differ', () => {

@@ -236,11 +236,13 @@ tcp('AccECN: over a path that marks, each end knows exactly what the other got (
       while (clock.stepSync(end));
       const [sender, receiver] = [info(flow.sender), info(connected(b))]
       assert.ok(box.markedOut > 10 && box.markedIn > 3)
-      assert.equal(receiver.tcpi_received_ce, box.markedOut)
+      // A mark on a duplicate is no news (tcp_validate_incoming comes before the counters).
+      const missed = box.markedOut - receiver.tcpi_received_ce
+      assert.ok(missed >= 0 && missed <= b.counters.TcpExtTCPDSACKOldSent, `${missed} marks missed`)
       assert.equal(sender.tcpi_received_ce, box.markedIn)
       // Without the bytes the safest likely is assumed of an ACK of more than seven segments.
-      if (option === 0) assert.ok(sender.tcpi_delivered_ce >= box.markedOut)
-      else assert.equal(sender.tcpi_delivered_ce, box.markedOut)
+      if (option === 0) assert.ok(sender.tcpi_delivered_ce >= receiver.tcpi_received_ce)
+      else assert.equal(sender.tcpi_delivered_ce, receiver.tcpi_received_ce)
       if (option === 2) {
         assert.equal(sender.tcpi_delivered_e0_bytes, receiver.tcpi_received_e0_bytes)
         assert.equal(sender.tcpi_delivered_ce_bytes, receiver.tcpi_received_ce_bytes)

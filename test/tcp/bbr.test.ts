@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { SO_MAX_PACING_RATE, SOL_SOCKET, SOL_TCP, TCP_CC_INFO } from '../../src/sock/constants.ts'
 import { OptionResult } from '../../src/sock/sock.ts'
-import { pacingRate } from '../../src/tcp/pacing.ts'
-import { tcp } from './dsl.ts'
+import { mustPace, paced, pacingOf, pacingRate } from '../../src/tcp/pacing.ts'
+import { established, tcp } from './dsl.ts'
 import { type Flow, Path } from './path.ts'
 
 /** 20 Mbit/s, 20 ms each way: 100 kB of bandwidth-delay product, 66 segments with their headers. */
@@ -126,3 +126,41 @@ for (const congestion of ['cubic', 'reno', 'bbr']) {
     assert.ok(jain >= 0.95, `${jain}: ${a} and ${b} bytes`)
   })
 }
+
+tcp('pacing: what comes before a timer that is due sends at once, and the time it was late is made up for', () => {
+  const path = new Path({ delayMs: DELAY, rate: RATE, queuePackets: QUEUE }, DELAY)
+  const { sender } = path.start('bbr')
+  path.run(1e6)
+  const { now } = sender.tcp
+  const pacing = pacingOf(sender)
+  pacing.rate = 1e6
+  assert.ok(pacing.timer !== null)
+  pacing.timer.deadline = pacing.nextAt = now - 3000
+  assert.equal(mustPace(sender), false)
+  // A millisecond's worth.
+  paced(sender, 1000)
+  assert.equal(pacing.nextAt, now - 2000)
+})
+
+tcp(
+  'BBR: when the least RTT expires, an ACK that a lone runt may have waited for does not replace it (FLAG_ACK_MAYBE_DELAYED)',
+  () => {
+    const c = established({ sack: true, sysctl: { tcp_congestion_control: 'bbr' } })
+    const minRtt = (): number => (c.t.caData as { minRtt: number }).minRtt
+    let end = 1
+    const roundTrip = (bytes: number, ms: number): void => {
+      end += c.write(bytes)
+      c.advance(ms)
+      c.send({ ack: end })
+      c.advance(1)
+    }
+    for (let i = 0; i < 3; i++) roundTrip(1460 * 2, 20)
+    const least = minRtt()
+    assert.ok(least >= 20000 && least < 25000, String(least))
+    c.advance(11_000)
+    roundTrip(100, 220)
+    assert.equal(minRtt(), least)
+    roundTrip(1460 * 2, 100)
+    assert.ok(minRtt() >= 100000, String(minRtt()))
+  },
+)

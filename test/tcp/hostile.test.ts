@@ -424,7 +424,7 @@ tcp(
     c.send({ data: 100 })
     c.drain()
     const now = c.tsNow
-    for (const back of [1, 1000, 1 << 20, 0x7ffffffe])
+    for (const back of [2, 1000, 1 << 20, 0x7ffffffe])
       c.send({ seq: 101, data: 100, ts: [(now - back) | 0, c.tsSeen], ack: 1 })
     c.drain()
     assert.equal(c.read(), 100)

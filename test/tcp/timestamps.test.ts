@@ -71,7 +71,8 @@ tcp('PAWS: data with an older timestamp is not taken and answered with an ACK (R
   const c = stamped()
   c.send({ data: 100 })
   c.drain()
-  c.send({ seq: 101, data: 100, ts: [c.tsNow - 1, c.tsSeen] })
+  // One less may be (TCP_PAWS_WINDOW).
+  c.send({ seq: 101, data: 100, ts: [c.tsNow - 2, c.tsSeen] })
   c.expect({ flags: '.', ack: 101 })
   assert.equal(c.counter('TcpExtPAWSEstab'), 1)
   assert.equal(c.read(), 100)
@@ -97,9 +98,24 @@ tcp('PAWS: a pure ACK a little older is no reason to answer (tcp_disordered_ack)
   const c = stamped()
   c.send({ data: 10 })
   c.drain()
-  c.send({ ts: [c.tsNow - 5, c.tsSeen] })
+  c.send({ seq: 11 })
+  c.send({ seq: 11, ts: [c.tsNow - 5, c.tsSeen] })
   c.expectNothing()
 })
+
+tcp(
+  'PAWS: a pure ACK of old sequence numbers that is older draws nothing, one that tells a window does (Linux)',
+  () => {
+    const c = stamped()
+    c.send({ data: 10 })
+    c.drain()
+    c.send({ seq: 5, ts: [c.tsNow - 1000, 0] })
+    c.expectNothing()
+    assert.equal(c.counter('TcpExtPAWSOldAck'), 1)
+    c.send({ seq: 11, ts: [c.tsNow - 5, c.tsSeen] })
+    c.expect({ flags: '.', ack: 11 })
+  },
+)
 
 tcp('PAWS: after 24 days of silence an older timestamp is accepted (RFC 7323 §5.5)', () => {
   const c = stamped()
@@ -121,8 +137,8 @@ tcp('PAWS: answers to old segments without data are limited to one per 500 ms (L
   const c = stamped()
   c.send({ data: 10 })
   c.drain()
-  c.send({ seq: 5, ts: [c.tsNow - 1000, 0] })
-  c.send({ seq: 5, ts: [c.tsNow - 1000, 0] })
+  c.send({ seq: 11, ts: [c.tsNow - 1000, 0] })
+  c.send({ seq: 11, ts: [c.tsNow - 1000, 0] })
   assert.equal(c.drain().length, 1)
   assert.equal(c.counter('TcpExtTCPACKSkippedPAWS'), 1)
 })

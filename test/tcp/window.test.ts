@@ -212,6 +212,8 @@ function fill(c: Peer): void {
     for (const s of c.drain()) {
       edge = s.ack + s.window
       window = s.window
+      // The last one may have found no room (tcp_data_queue).
+      if (window === 0) c.next = s.ack
     }
   }
   assert.equal(window, 0, 'the window closes')
