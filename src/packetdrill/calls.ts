@@ -7,7 +7,11 @@ import {
   F_GETFL,
   F_SETFL,
   MSG_DONTWAIT,
+  MSG_ERRQUEUE,
   MSG_FASTOPEN,
+  MSG_PEEK,
+  MSG_WAITALL,
+  MSG_ZEROCOPY,
   O_ACCMODE,
   O_NONBLOCK,
   SIOCINQ,
@@ -17,6 +21,7 @@ import {
   SOCK_NONBLOCK,
   SOCK_TYPE_MASK,
 } from '../sock/constants.ts'
+import { IoVec } from '../sock/message.ts'
 import { Message, type Sock, TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../sock/sock.ts'
 import { POLLIN } from '../sock/wait-queue.ts'
 import { SocketFile } from '../socket/socket-file.ts'
@@ -26,9 +31,9 @@ import { checkMessage } from './control.ts'
 import { EpollHandle, FileHandle, SocketHandle } from './handles.ts'
 import { done, install, type Operation, ok, type Start, socketAt, WAIT, zeros } from './operation.ts'
 import { getOptionCall, setOptionCall } from './option-calls.ts'
-import { dropWatch, epollControl, epollWait, poll } from './ready-calls.ts'
+import { epollControl, epollWait, poll } from './ready-calls.ts'
 import type { Expression, SystemCall } from './script.ts'
-import { field, items, numberOf, numberOr, Unsupported, vectorLength } from './values.ts'
+import { field, items, numberOf, numberOr, Unsupported, vectorLength, vectorLengths } from './values.ts'
 import type { World } from './world.ts'
 
 /** Begins `call`; a blocking call goes on in the operation returned. */
@@ -116,7 +121,7 @@ function connect(world: World, args: readonly Expression[]): Operation {
   }
 }
 
-/** Any call that reads: one attempt gives what there is. */
+/** Any call that reads: waits until SO_RCVLOWAT bytes or, with MSG_WAITALL, all are there (sock_rcvlowat). */
 function receiving(
   handle: SocketHandle,
   length: number,
@@ -125,15 +130,21 @@ function receiving(
   check: (n: number) => string | null,
 ): Operation {
   const { file } = handle
+  const { sock } = file
   const bytes = zeros(length)
+  const sleeps = !file.isNonBlocking && (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) === 0
+  const least = (flags & MSG_PEEK) !== 0 ? 1 : (flags & MSG_WAITALL) !== 0 ? length : sock.rcvLowat
+  let taken = 0
   return {
     queues: [file.wait],
     deadline: Infinity,
     givesFd: false,
     attempt(): number {
-      const n = file.sock.receive(bytes, 0, length, flags, message)
-      const sleeps = n === -EAGAIN && !file.isNonBlocking && (flags & (MSG_DONTWAIT | 0x2000)) === 0
-      return sleeps ? WAIT : n
+      const n = sock.receive(bytes, taken, length - taken, flags, message)
+      if (n === -EAGAIN && sleeps) return WAIT
+      if (n <= 0) return taken > 0 ? taken : n
+      taken += n
+      return taken >= Math.min(least, length) || !sleeps ? taken : WAIT
     },
     check,
   }
@@ -143,7 +154,13 @@ function receiving(
 const isPassive = (sock: Sock): boolean => sock instanceof Tcb && sock.fastOpen?.request != null
 
 /** Any call that writes: goes on until all is taken. */
-function sending(handle: SocketHandle, length: number, flags: number, to: SockAddr | null): Operation {
+function sending(
+  handle: SocketHandle,
+  length: number,
+  flags: number,
+  to: SockAddr | null,
+  message: Message | null = null,
+): Operation {
   const { file } = handle
   const { sock } = file
   const bytes = zeros(length)
@@ -166,7 +183,14 @@ function sending(handle: SocketHandle, length: number, flags: number, to: SockAd
           if (error !== 0) return -error
           if (sent >= length) return sent
         }
-        const n = sock.send(bytes, sent, length - sent, sent > 0 || isStarted ? flags & ~MSG_FASTOPEN : flags, to)
+        const n = sock.send(
+          bytes,
+          sent,
+          length - sent,
+          isStarted ? flags & ~(sent > 0 ? MSG_FASTOPEN | MSG_ZEROCOPY : MSG_FASTOPEN) : flags,
+          to,
+          message,
+        )
         isStarted = true
         if (n > 0) sent += n
         if (isNonBlocking) return sent > 0 ? sent : n
@@ -236,7 +260,10 @@ function sendmsg(world: World, args: readonly Expression[]): Operation {
   if (handle === null) return done(-EBADF)
   const name = field(args[1], 'msg_name')
   const to = name === undefined ? null : addressOf(world, name, world.options.connectPort, world.remote)
-  return sending(handle, vectorLength(field(args[1], 'msg_iov')), numberOr(args[2], 0), to)
+  const lengths = vectorLengths(field(args[1], 'msg_iov'))
+  const message = new Message()
+  message.iov = new IoVec(lengths.map(zeros))
+  return sending(handle, message.iov.length, numberOr(args[2], 0), to, message)
 }
 
 function recvmsg(world: World, args: readonly Expression[]): Operation {
@@ -261,7 +288,6 @@ function close(world: World, args: readonly Expression[]): Operation {
   if (handle === undefined) return done(-EBADF)
   world.handles.delete(fd)
   if (handle.kind !== 'socket') return done(0)
-  for (const other of world.handles.values()) if (other.kind === 'epoll') dropWatch(other, handle)
   handle.isClosed = true
   if (handle.file.sock.state === TCP_LISTEN && world.flow?.handle === handle) world.isListening = false
   const { file } = handle
@@ -355,14 +381,19 @@ function splice(world: World, args: readonly Expression[]): Operation {
     return done(n)
   }
   if (from?.kind === 'socket' && to?.kind === 'file') {
-    const inner = receiving(from, length, 0, null, ok)
+    const { file } = from
+    const bytes = zeros(length)
     return {
-      ...inner,
+      queues: [file.wait],
+      deadline: Infinity,
+      givesFd: false,
       attempt(): number {
-        const n = inner.attempt()
+        const n = file.sock.splice(bytes, 0, length, file.isNonBlocking)
+        if (n === -EAGAIN && !file.isNonBlocking) return WAIT
         if (n > 0) (to.pipe ?? to).size += n
         return n
       },
+      check: ok,
     }
   }
   return done(-EBADF)

@@ -2,7 +2,7 @@
 import { get32 } from '../wire/bytes.ts'
 import { ACK, PSH, SYN } from '../wire/tcp.ts'
 import type { Flow } from './flow.ts'
-import type { IpInfo, ScriptOption, TcpPacket } from './script.ts'
+import type { IpInfo, ScriptOption, TcpPacket, UdpPacket } from './script.ts'
 import { type Captured, flagText, optionBytes } from './wire-packet.ts'
 
 export interface Expectation {
@@ -60,6 +60,15 @@ export function compareTcp(expected: TcpPacket, got: Captured, e: Expectation): 
   if (expected.length !== got.length) return `${expected.length} bytes expected, got ${got.length}`
   if (!got.isZero) return 'payload is not zero'
   return compareOptions(expected, got, isSyn, e)
+}
+
+/** The same for a datagram. */
+export function compareUdp(expected: UdpPacket, got: Captured): string | null {
+  if (got.protocol !== 17) return `protocol ${got.protocol}`
+  const problem = compareIp(expected.ip, got)
+  if (problem !== null) return problem
+  if (expected.length !== got.length) return `${expected.length} bytes expected, got ${got.length}`
+  return got.isZero ? null : 'payload is not zero'
 }
 
 function compareOptions(expected: TcpPacket, got: Captured, isSyn: boolean, e: Expectation): string | null {

@@ -1,8 +1,8 @@
 /** What recvmsg gave beside the bytes: flags and control messages. */
 import type { ControlMessage, Message } from '../sock/sock.ts'
+import type { Host } from './host.ts'
 import type { Expression } from './script.ts'
 import { field, items, numberOf, numberOr } from './values.ts'
-import type { World } from './world.ts'
 
 /** Least tolerance of a time stamp, in microseconds. */
 const TOLERANCE = 4000
@@ -18,7 +18,7 @@ const EXTENDED_ERROR: readonly string[] = [
 ]
 
 /** What differs from the script, or null. */
-export function checkMessage(world: World, expected: Expression | undefined, message: Message): string | null {
+export function checkMessage(world: Host, expected: Expression | undefined, message: Message): string | null {
   const flags = numberOf(field(expected, 'msg_flags'))
   if (flags !== null && flags !== message.flags)
     return `expected msg_flags 0x${flags.toString(16)}, got 0x${message.flags.toString(16)}`
@@ -35,7 +35,7 @@ export function checkMessage(world: World, expected: Expression | undefined, mes
   return null
 }
 
-function checkOne(world: World, expected: Expression, live: ControlMessage): string | null {
+function checkOne(world: Host, expected: Expression, live: ControlMessage): string | null {
   const level = numberOr(field(expected, 'cmsg_level'), live.level)
   const type = numberOr(field(expected, 'cmsg_type'), live.type)
   // A mapped socket's error queue speaks IPv6; ours is the IPv4 one.
@@ -61,10 +61,10 @@ function checkOne(world: World, expected: Expression, live: ControlMessage): str
 }
 
 /** A software time stamp, in seconds and nanoseconds, against script time. */
-function checkStamp(world: World, data: Expression, words: readonly number[]): string | null {
+function checkStamp(world: Host, data: Expression, words: readonly number[]): string | null {
   const wanted = numberOr(field(data, 'scm_sec'), 0) * 1e6 + numberOr(field(data, 'scm_nsec'), 0) / 1000
   if (wanted === 0) return null
-  const got = world.scriptTime((words[0] ?? 0) * 1e6 + Math.floor((words[1] ?? 0) / 1000) - world.clock.epoch)
+  const got = world.stampTime(words[0] ?? 0, words[1] ?? 0)
   return Math.abs(got - wanted) <= Math.max(TOLERANCE, world.tolerance)
     ? null
     : `expected time stamp ${wanted} us, got ${got} us`

@@ -2,6 +2,7 @@
 import { CSUM_VERIFIED, type Packet } from '../buf/packet.ts'
 import type { PacketPool } from '../buf/pool.ts'
 import { F_CSUM, F_SG, F_TSO, type Link, type Medium } from '../link/link.ts'
+import type { Micros } from '../sys/clock.ts'
 
 export class Device implements Link {
   readonly medium: Medium = 'ip'
@@ -21,14 +22,19 @@ export class Device implements Link {
     this.mtu = this.currentMtu = mtu
   }
 
+  /** The fq queueing discipline: `go` at the packet's time. */
+  holdUntil: ((time: Micros, go: () => void) => void) | null = null
+
   send(packet: Packet): boolean {
     if (this.isCongested) {
       packet.release()
       return false
     }
     const bytes = packet.toBytes()
+    const { time } = packet
     packet.release()
-    this.onSend(bytes)
+    if (this.holdUntil === null) this.onSend(bytes)
+    else this.holdUntil(time, () => this.onSend(bytes))
     return true
   }
 

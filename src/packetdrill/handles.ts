@@ -1,29 +1,8 @@
 /** What a script's descriptors stand for. */
 
 import type { WaitQueue } from '../sock/wait-queue.ts'
-import { Waiter } from '../sock/wait-queue.ts'
+import { EpollFile } from '../socket/epoll.ts'
 import type { SocketFile } from '../socket/socket-file.ts'
-
-/** One watch of an epoll instance. */
-export class Watch extends Waiter {
-  readonly socket: SocketHandle
-  events: number
-  data: number
-  ready = true
-  constructor(socket: SocketHandle, events: number, data: number) {
-    super()
-    this.socket = socket
-    this.events = events
-    this.data = data
-    socket.file.wait.add(this)
-  }
-  override wake(mask: number): void {
-    if (mask === 0 || (mask & (this.events | 0x18)) !== 0) this.ready = true
-  }
-  cancel(): void {
-    this.queue?.remove(this)
-  }
-}
 
 export class SocketHandle {
   readonly kind = 'socket' as const
@@ -39,7 +18,7 @@ export class SocketHandle {
 
 export class EpollHandle {
   readonly kind = 'epoll' as const
-  readonly watches: Map<SocketHandle, Watch> = new Map()
+  readonly file: EpollFile = new EpollFile()
 }
 
 /** A file of zeros, or one end of a pipe. */

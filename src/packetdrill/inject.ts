@@ -2,10 +2,10 @@
 import * as icmp from '../wire/icmpv4.ts'
 import { ACK, SYN } from '../wire/tcp.ts'
 import type { Flow } from './flow.ts'
+import type { Host } from './host.ts'
 import type { IcmpPacket, ScriptPacket, TcpPacket } from './script.ts'
 import { Unsupported } from './values.ts'
 import { buildIcmp, buildTcp, buildUdp, type Endpoints, optionBytes, quoteTcp } from './wire-packet.ts'
-import type { World } from './world.ts'
 
 const TYPES: Readonly<Record<string, number>> = {
   echo_reply: icmp.ECHO_REPLY,
@@ -52,7 +52,7 @@ export interface InjectOptions {
 }
 
 /** Where an inbound packet comes from and goes to. */
-function endpoints(world: World, flow: Flow): Endpoints {
+function endpoints(world: Host, flow: Flow): Endpoints {
   return {
     source: world.remote,
     destination: world.local,
@@ -62,15 +62,15 @@ function endpoints(world: World, flow: Flow): Endpoints {
 }
 
 /** Injects the packet; what is wrong with the line, or null. */
-export function injectPacket(world: World, flow: Flow, packet: ScriptPacket, options: InjectOptions): string | null {
+export function injectPacket(world: Host, flow: Flow, packet: ScriptPacket, options: InjectOptions): string | null {
   if (packet.kind === 'tcp') return injectTcp(world, flow, packet, options)
   const at = endpoints(world, flow)
-  if (packet.kind === 'udp') world.device.inject(buildUdp(at, packet.length, packet.ip), packet.length, 0)
+  if (packet.kind === 'udp') world.inject(buildUdp(at, packet.length, packet.ip), packet.length, 0)
   else injectIcmp(world, flow, packet)
   return null
 }
 
-function injectTcp(world: World, flow: Flow, p: TcpPacket, options: InjectOptions): string | null {
+function injectTcp(world: Host, flow: Flow, p: TcpPacket, options: InjectOptions): string | null {
   const isSyn = (p.flags & SYN) !== 0
   if (options.isNew || (isSyn && !flow.isPassive)) flow.remoteIsn = p.seq | 0
   const hasAck = (p.flags & ACK) !== 0
@@ -99,11 +99,11 @@ function injectTcp(world: World, flow: Flow, p: TcpPacket, options: InjectOption
     length: p.length,
   }
   if (20 + 20 + bytes.length + p.length > 65535) return 'packet too long'
-  world.device.inject(buildTcp(endpoints(world, flow), fields, p.ip), p.length, options.mss)
+  world.inject(buildTcp(endpoints(world, flow), fields, p.ip), p.length, options.mss)
   return null
 }
 
-function injectIcmp(world: World, flow: Flow, p: IcmpPacket): void {
+function injectIcmp(world: Host, flow: Flow, p: IcmpPacket): void {
   const type = p.type.startsWith('type_') ? Number(p.type.slice(5)) : TYPES[p.type]
   if (type === undefined) throw new Unsupported(`ICMP type ${p.type}`)
   let code = 0
@@ -122,5 +122,5 @@ function injectIcmp(world: World, flow: Flow, p: IcmpPacket): void {
   const quoted = icmp.isError(type)
     ? quoteTcp(quotedAt, (p.seq + flow.localOffset(false)) | 0, p.length, 6)
     : new Uint8Array(0)
-  world.device.inject(buildIcmp(at, type, code, icmp.isError(type) ? p.mtu & 0xffff : p.id << 16, quoted, p.ip), 0, 0)
+  world.inject(buildIcmp(at, type, code, icmp.isError(type) ? p.mtu & 0xffff : p.id << 16, quoted, p.ip), 0, 0)
 }

@@ -20,6 +20,8 @@ export interface Operation {
   readonly givesFd: boolean
   /** What is wrong with what it returned beside the result. */
   check(result: number): string | null
+  /** When it was over, if that is told later: script time. */
+  endedAt?(): number
 }
 
 export const ok = (): null => null

@@ -18,7 +18,13 @@ function levelAndName(args: readonly Expression[]): { level: number; name: numbe
   return v4 === undefined ? { level, name } : { level: SOL_IP, name: v4 }
 }
 
-function optionValueOf(e: Expression | undefined, level: number, name: number, length: number): OptionValue | null {
+/** What a script gives to setsockopt; null: a bad pointer. */
+export function optionValueOf(
+  e: Expression | undefined,
+  level: number,
+  name: number,
+  length: number,
+): OptionValue | null {
   if (e?.kind === 'string') {
     const isText = level === 6 && (name === TCP_CONGESTION || name === TCP_ULP)
     return isText ? e.text.replace(/\0[\s\S]*$/, '') : latin(e.text.slice(0, length))
@@ -28,7 +34,8 @@ function optionValueOf(e: Expression | undefined, level: number, name: number, l
   }
   const value = numberOf(e)
   if (value === null) return null
-  return length === 1 ? value & 0xff : value
+  // Another length than an int's: the bytes themselves, as many as the script says.
+  return length === 4 ? value : new Uint8Array(Int32Array.of(value).buffer).slice(0, Math.max(length, 0))
 }
 
 /** 0 or -errno. */
@@ -58,9 +65,17 @@ export function getOptionCall(sock: Sock, args: readonly Expression[]): { result
   const { value } = into
   return {
     result: Math.min(result, 0),
-    problem: isEqual(expected, value, level, name) ? null : `expected ${describe(expected)}, got ${textOf(value)}`,
+    problem: checkOption(expected, value, level, name),
   }
 }
+
+/** What is wrong with the value of an option, or null. */
+export const checkOption = (
+  e: Expression | undefined,
+  value: OptionValue,
+  level: number,
+  name: number,
+): string | null => (isEqual(e, value, level, name) ? null : `expected ${describe(e)}, got ${textOf(value)}`)
 
 function isEqual(expected: Expression | undefined, value: OptionValue, level: number, name: number): boolean {
   if (expected === undefined || expected.kind === 'ellipsis') return true

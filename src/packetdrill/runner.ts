@@ -5,26 +5,27 @@
 
 import { Waiter } from '../sock/wait-queue.ts'
 import { errnoName } from '../sys/errno.ts'
-import { begin } from './calls.ts'
-import { compareTcp, type Expectation, expectedPayload } from './compare.ts'
+import { compareTcp, compareUdp, type Expectation, expectedPayload } from './compare.ts'
+import type { Host, WorldOptions } from './host.ts'
 import { injectPacket } from './inject.ts'
 import { ScriptError } from './lexer.ts'
 import { type Operation, WAIT } from './operation.ts'
 import { Python, PythonError } from './python.ts'
 import type { Script, ScriptEvent, ScriptPacket, SystemCall, TcpPacket } from './script.ts'
-import { Shell } from './shell.ts'
-import { type Snapshot, snapshot } from './snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
+import { StackHost } from './stack-host.ts'
 import { errorNumber, PYTHON_NAMES } from './symbols.ts'
 import { numberOf, Unsupported } from './values.ts'
 import { type Captured, show } from './wire-packet.ts'
-import { World, type WorldOptions } from './world.ts'
 
 export interface RunOptions {
   readonly world: WorldOptions
   /** PSH of outbound packets is not compared. */
   readonly ignorePush: boolean
-  /** Does the socket have AF_INET6 in its messages? */
-  readonly isMapped?: boolean
+  /** Where it runs; our stack by default. */
+  readonly host?: (options: WorldOptions) => Host
+  /** Least tolerance in microseconds, if the script asks for less. */
+  readonly leastTolerance?: number
 }
 
 /** An event did not go as the script says. */
@@ -45,12 +46,14 @@ export interface Outcome {
   readonly trail: readonly string[]
   /** The largest difference between a time of the script and the time of our stack, in microseconds. */
   readonly worstError: number
+  /** Script time that it took, in microseconds. */
+  readonly duration: number
 }
 
 /** How long `*` waits: ten minutes. */
 const ANY_TIME = 600_000_000
 /** What an ordinary call that sleeps may take. */
-const STALL = 60_000_000
+const STALL = ANY_TIME
 /** How long a blocking call still pending at the end is waited for. */
 const LAST_WAIT = 1_000_000
 /** Lines of the trail that a failure shows. */
@@ -104,8 +107,7 @@ class Relay extends Waiter {
 export class Run {
   readonly #script: Script
   readonly #options: RunOptions
-  readonly #world: World
-  readonly #shell: Shell
+  readonly #world: Host
   readonly #tolerance: number
   readonly #percent: number
   readonly #mss: number
@@ -126,20 +128,19 @@ export class Run {
     this.#options = options
     const number = (name: string, or: number): number =>
       script.options.has(name) ? Number(script.options.get(name)) : or
-    this.#tolerance = number('tolerance_usecs', 4000)
+    this.#tolerance = Math.max(number('tolerance_usecs', 4000), options.leastTolerance ?? 0)
     this.#percent = number('tolerance_percent', 12.5) / 100
     this.#mss = number('mss', 0)
     this.#tick = number('tcp_ts_tick_usecs', 0)
     this.#isScaled = script.options.has('tcp_ts_ecr_scaled')
     this.#isStrict = script.options.has('strict_segments')
-    this.#world = new World({
+    this.#world = (options.host ?? ((o): Host => new StackHost(o)))({
       ...options.world,
       mtu: number('mtu', options.world.mtu),
       bindPort: number('bind_port', options.world.bindPort),
       connectPort: number('connect_port', options.world.connectPort),
     })
     this.#world.tolerance = this.#tolerance
-    this.#shell = new Shell(this.#world)
   }
 
   /** Runs the whole script. */
@@ -147,6 +148,7 @@ export class Run {
     let line = 1
     try {
       if (this.#script.init !== null) this.#runShell(1, this.#script.init)
+      this.#world.start()
       for (const event of this.#script.events) {
         line = event.line
         this.#event(event)
@@ -156,12 +158,16 @@ export class Run {
     } catch (error) {
       return this.#failed(error, line)
     }
-    return { status: 'ok', line: 0, message: '', trail: this.#trail, worstError: this.#worst }
+    return { status: 'ok', line: 0, message: '', trail: this.#trail, ...this.#figures }
+  }
+
+  get #figures(): Pick<Outcome, 'worstError' | 'duration'> {
+    return { worstError: this.#worst, duration: this.#world.now }
   }
 
   #failed(error: unknown, line: number): Outcome {
     const trail = this.#trail.slice(-TRAIL)
-    const base = { line, trail, worstError: this.#worst }
+    const base = { line, trail, ...this.#figures }
     if (error instanceof Unsupported) return { ...base, status: 'skip', message: error.message }
     if (error instanceof Mismatch || error instanceof ScriptError)
       return { ...base, status: 'not ok', line: error.line, message: error.message }
@@ -193,7 +199,7 @@ export class Run {
       if (isPacket(action)) this.#inject(event, action)
       else if (action.kind === 'call') this.#call(event, action, at)
       else if (action.kind === 'shell') this.#runShell(event.line, action.command)
-      else this.#snippets.push({ event, source: action.source, variables: snapshot(this.#world, event.line) })
+      else this.#snippets.push({ event, source: action.source, variables: this.#world.snapshot(event.line) })
       this.#now = this.#world.now
     }
     this.#previousAt = event.time.kind === 'any' ? this.#now : at
@@ -203,9 +209,21 @@ export class Run {
   /** Lets the stack run up to `at`, with what a blocking call does in between. */
   #advance(at: number): void {
     this.#progress()
-    while (this.#world.step(at)) this.#progress()
+    while (this.#step(at));
     this.#world.runTo(at)
     this.#progress()
+  }
+
+  /** Lets the next thing happen until `limit`: in the stack, or that a sleeping call's time is up; false if there is none. */
+  #step(limit: number): boolean {
+    const due = this.#pending?.operation.deadline ?? Infinity
+    const isNext = due <= limit && due > this.#world.now
+    if (!this.#world.step(isNext ? due : limit)) {
+      if (!isNext) return false
+      this.#world.runTo(due)
+    }
+    this.#progress()
+    return true
   }
 
   /** The sleeping call, if it was woken: does it return now? */
@@ -215,12 +233,19 @@ export class Run {
       if (!pending.isWoken && !isDue) return
       pending.isWoken = false
       const result = pending.operation.attempt()
-      this.#world.clock.settle()
+      this.#world.settle()
       if (result !== WAIT) {
         this.#pending = null
         pending.cancel()
         this.#checkResult(pending.event, pending.call, pending.operation, result)
-        this.#checkTime(pending.event, this.#world.now, pending.end, pending.end, pending.tolerance, 'return')
+        this.#checkTime(
+          pending.event,
+          pending.operation.endedAt?.() ?? this.#world.now,
+          pending.end,
+          pending.end,
+          pending.tolerance,
+          'return',
+        )
       } else if (!pending.isWoken) return
     }
   }
@@ -234,7 +259,7 @@ export class Run {
     this.#log(packet.text)
     const problem = injectPacket(world, flow, packet, { mss: this.#mss, isScaled: this.#isScaled, isNew })
     if (problem !== null) throw new Mismatch(event.line, problem)
-    world.clock.settle()
+    world.settle()
     this.#progress()
   }
 
@@ -244,12 +269,12 @@ export class Run {
     const end = event.time.kind === 'relative' ? at - event.time.at + call.end : call.end
     if (isBlocking && this.#pending !== null) {
       const limit = this.#world.now + LAST_WAIT
-      while (this.#pending !== null && this.#world.step(limit)) this.#progress()
+      while (this.#pending !== null && this.#step(limit));
       if (this.#pending !== null) throw new Mismatch(event.line, 'the blocking call before still sleeps')
     }
-    const operation = begin(this.#world, call)
+    const operation = this.#world.begin(call)
     let result = operation.attempt()
-    this.#world.clock.settle()
+    this.#world.settle()
     if (result === WAIT) {
       const pending = new Pending(operation, event, call, end, Math.max(this.#tolerance, (end - at) * this.#percent))
       if (isBlocking) {
@@ -271,7 +296,7 @@ export class Run {
       if (pending.isWoken || isDue) {
         pending.isWoken = false
         const result = pending.operation.attempt()
-        this.#world.clock.settle()
+        this.#world.settle()
         if (result !== WAIT) {
           pending.cancel()
           return result
@@ -321,23 +346,19 @@ export class Run {
         if (first === undefined) break
         if (first.flow !== null && first.flow === flow) return first.packet
       }
-      if (!this.#world.step(limit)) {
-        if (sent.length === 0) return null
-        continue
-      }
-      this.#progress()
+      if (!this.#step(limit) && sent.length === 0) return null
     }
   }
 
   #expect(event: ScriptEvent, packet: ScriptPacket, at: number, to: number, before: number): void {
-    if (packet.kind !== 'tcp') throw new Unsupported(`outbound ${packet.kind}`)
+    if (packet.kind === 'icmp') throw new Unsupported('outbound icmp')
     const world = this.#world
     const isAny = event.time.kind === 'any'
     const wait = Math.floor(Math.max(0, to - before) / 1000000) * 1000000 + 2000000
     const limit = world.now + (isAny ? ANY_TIME : wait)
     this.#progress()
     const flow = world.flow
-    const got = this.#collect(packet, limit)
+    const got = packet.kind === 'tcp' ? this.#collect(packet, limit) : this.#nextSent(limit)
     if (got === null || flow === null) {
       throw new Mismatch(
         event.line,
@@ -352,7 +373,7 @@ export class Run {
       flow,
       percent: this.#percent,
     }
-    const problem = compareTcp(packet, got, expectation)
+    const problem = packet.kind === 'tcp' ? compareTcp(packet, got, expectation) : compareUdp(packet, got)
     this.#log(show(got, flow), got.time)
     if (problem !== null) throw new Mismatch(event.line, `expected ${packet.text}, got ${show(got, flow)}: ${problem}`)
     this.#now = Math.max(world.now === got.time ? world.now : this.#now, got.time)
@@ -387,8 +408,8 @@ export class Run {
   }
 
   #runShell(line: number, command: string): void {
-    const status = this.#shell.run(command)
-    this.#world.clock.settle()
+    const status = this.#world.shell(command)
+    this.#world.settle()
     if (status !== 0) throw new Mismatch(line, `expected status 0 of \`${command.trim()}\`, got ${status}`)
   }
 

@@ -7,7 +7,7 @@ import { Unsupported } from './values.ts'
 import type { World } from './world.ts'
 
 /** What `defaults.sh` sets. */
-const DEFAULTS: Readonly<Record<string, string>> = {
+export const DEFAULTS: Readonly<Record<string, string>> = {
   tcp_rmem: '4096 540000 15728640',
   tcp_wmem: '4096 262144 4194304',
   tcp_timestamps: '1',
@@ -213,7 +213,7 @@ export class Shell {
     if (text.includes('limit 0')) this.#world.device.isCongested = true
     else if (/\b(del|delete)\b/.test(text) || /\b(pfifo|pfifo_fast|fq_codel|noqueue|fq)\b/.test(text))
       this.#world.device.isCongested = false
-    if (/\bfq\b/.test(text)) throw new Unsupported('pacing by the fq queueing discipline')
+    this.#world.setPacing(/\bfq\b/.test(text) && !/\b(del|delete)\b/.test(text))
     return DONE
   }
 

@@ -102,6 +102,7 @@ const MORE: Readonly<Record<string, number>> = {
   SO_EE_ORIGIN_ICMP6: 3,
   SO_EE_ORIGIN_TIMESTAMPING: 4,
   SO_EE_ORIGIN_ZEROCOPY: 5,
+  SO_EE_CODE_ZEROCOPY_COPIED: 1,
 }
 
 /** Names that assertions know. */

@@ -44,5 +44,8 @@ export const items = (e: Expression | undefined): readonly Expression[] =>
   e?.kind === 'list' || e?.kind === 'struct' ? e.items : []
 
 /** Sum of the lengths of `[{..., n}, …]`. */
-export const vectorLength = (e: Expression | undefined): number =>
-  items(e).reduce((sum, v) => sum + numberOr(items(v)[1] ?? items(v)[0], 0), 0)
+export const vectorLength = (e: Expression | undefined): number => vectorLengths(e).reduce((sum, n) => sum + n, 0)
+
+/** The same of each. */
+export const vectorLengths = (e: Expression | undefined): number[] =>
+  items(e).map((v) => numberOr(items(v)[1] ?? items(v)[0], 0))

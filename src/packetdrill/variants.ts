@@ -1,13 +1,13 @@
 /** The variants that the runners of google and of the kernel run a script in, and what each of them defines. */
 import { ScriptError } from './lexer.ts'
 import { parseScript } from './parser.ts'
-import { type Outcome, Run } from './runner.ts'
+import { type Outcome, Run, type RunOptions } from './runner.ts'
 import type { Script } from './script.ts'
 
 export type Variant = 'ipv4' | 'ipv4-mapped-ipv6' | 'ipv6'
 export const VARIANTS: readonly Variant[] = ['ipv4', 'ipv4-mapped-ipv6', 'ipv6']
 
-const DEFINITIONS: Readonly<Record<Variant, ReadonlyMap<string, string>>> = {
+export const DEFINITIONS: Readonly<Record<Variant, ReadonlyMap<string, string>>> = {
   ipv4: new Map([
     ['TFO_COOKIE', '3021b9d889017eeb'],
     ['TFO_COOKIE_ZERO', 'b7c12350a90dc8f5'],
@@ -46,8 +46,14 @@ function reasonToSkip(name: string, script: Script, variant: Variant): string | 
 }
 
 /** Runs the script `source`, called `name`, in one variant. */
-export function runScript(name: string, source: string, variant: Variant, ignorePush: boolean): Report {
-  const none = { trail: [], worstError: 0, variant }
+export function runScript(
+  name: string,
+  source: string,
+  variant: Variant,
+  ignorePush: boolean,
+  more: Pick<RunOptions, 'host' | 'leastTolerance'> = {},
+): Report {
+  const none = { trail: [], worstError: 0, duration: 0, variant }
   let script: Script
   try {
     script = parseScript(source, DEFINITIONS[variant])
@@ -58,5 +64,5 @@ export function runScript(name: string, source: string, variant: Variant, ignore
   const reason = reasonToSkip(name, script, variant)
   if (reason !== null) return { ...none, status: 'skip', line: 0, message: reason }
   const world = { local: '192.168.0.1', prefix: 16, remote: '192.0.2.1', mtu: 1500, bindPort: 8080, connectPort: 8080 }
-  return { ...new Run(script, { world, ignorePush }).run(), variant }
+  return { ...new Run(script, { world, ignorePush, ...more }).run(), variant }
 }

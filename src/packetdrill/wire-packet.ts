@@ -247,6 +247,15 @@ export function show(p: Captured, view: View): string {
   return options === '' ? text : `${text} <${options}>`
 }
 
+/** AccECN's counters, in the order that the kind says (RFC 9768 §3.2.3). */
+function showCounters(b: Uint8Array, o: number, length: number): string {
+  const names = b[o] === 172 ? ['e0b', 'ceb', 'e1b'] : ['e1b', 'ceb', 'e0b']
+  let text = 'ECN'
+  for (let i = 0; 2 + 3 * i + 3 <= length; i++)
+    text += ` ${names[i] as string} ${((b[o + 2 + 3 * i] as number) << 16) | get16(b, o + 3 + 3 * i)}`
+  return text
+}
+
 function showOptions(b: Uint8Array, isSyn: boolean, view: View): string {
   const out: string[] = []
   const hex = (from: number, to: number): string =>
@@ -271,6 +280,7 @@ function showOptions(b: Uint8Array, isSyn: boolean, view: View): string {
     } else if (kind === 8) out.push(`TS val ${view.val(get32(b, o + 2)) >>> 0} ecr ${get32(b, o + 6) >>> 0}`)
     else if (kind === 34) out.push(`FO ${hex(o + 2, o + length)}`.trim())
     else if (kind === 254) out.push(`FOEXP ${hex(o + 4, o + length)}`.trim())
+    else if (kind === 172 || kind === 174) out.push(showCounters(b, o, length))
     else if (kind === 19) out.push(`md5 ${hex(o + 2, o + length)}`)
     else out.push(`kind ${kind} ${hex(o + 2, o + length)}`)
     o += length

@@ -1,74 +1,37 @@
-/**
- * Where a script runs: one host of ours with `tun0`, virtual time, the packets it sent and the sockets under test.
- * Times are microseconds since the script's start.
- */
+/** One host of ours with `tun0`, in virtual time; what it does with calls and shell texts is in stack-host.ts. */
 import { parse } from '../addr/ip4.ts'
-import { IPPROTO_TCP, IPPROTO_UDP } from '../ip/transport.ts'
 import type { Interface } from '../stack/interface.ts'
 import type { RouteMetrics } from '../stack/route.ts'
 import { Stack } from '../stack/stack.ts'
+import { FunctionTimer } from '../sys/clock.ts'
 import { Random } from '../sys/random.ts'
 import { VirtualClock } from '../sys/virtual-clock.ts'
 import { Tcp } from '../tcp/tcp.ts'
 import { Udp } from '../udp/udp.ts'
-import { ACK, SYN } from '../wire/tcp.ts'
 import { Device } from './device.ts'
-import { Flow } from './flow.ts'
 import type { Handle } from './handles.ts'
-import { type Captured, capture } from './wire-packet.ts'
+import { Host, type WorldOptions } from './host.ts'
 
 /** Virtual time at which scripts start: not 0, which the stack may take for "never". */
 const EPOCH = 1000_000_000
-const FIRST_CLIENT_PORT = 33000
 
-export interface WorldOptions {
-  readonly local: string
-  readonly remote: string
-  readonly prefix: number
-  readonly mtu: number
-  /** Port of listeners, and the one that outgoing connections go to. */
-  readonly bindPort: number
-  readonly connectPort: number
-}
-
-/** What left and for which socket. */
-export interface Sent {
-  readonly packet: Captured
-  readonly flow: Flow | null
-}
-
-export class World {
-  readonly options: WorldOptions
+export abstract class World extends Host {
   readonly clock: VirtualClock = new VirtualClock()
   readonly stack: Stack
   readonly tcp: Tcp
   readonly udp: Udp
   readonly device: Device
-  readonly local: number
-  readonly remote: number
-  /** Packets sent and not yet asked for. */
-  readonly sent: Sent[] = []
-  /** The last packets, asked for or not, for messages. */
   readonly handles: Map<number, Handle> = new Map()
-  readonly flows: Flow[] = []
-  /** The socket under test. */
-  flow: Flow | null = null
-  isListening = false
   /** Files by path, with their sizes. */
   readonly files: Map<string, number> = new Map()
-  /** tolerance_usecs. */
-  tolerance = 4000
   readonly #tun: Interface
-  #clientPort = FIRST_CLIENT_PORT
 
   constructor(options: WorldOptions) {
-    this.options = options
+    super(options, parse(options.local) ?? 0, parse(options.remote) ?? 0)
     this.clock.runUntilSync(EPOCH)
     this.stack = new Stack({ name: 'host', clock: this.clock, random: new Random(1) })
     this.device = new Device(this.stack.pool, options.mtu)
-    this.device.onSend = (bytes): void => this.#onSend(bytes)
-    this.local = parse(options.local) ?? 0
-    this.remote = parse(options.remote) ?? 0
+    this.device.onSend = (bytes): void => this.onSend(bytes, this.now)
     const tun = this.stack.addInterface('tun0', this.device, { addresses: [`${options.local}/${options.prefix}`] })
     this.#tun = tun
     this.setRoute(0, {})
@@ -84,60 +47,35 @@ export class World {
     this.stack.routes.add({ ...route, mtu, metrics })
   }
 
-  /** Time of the script. */
+  /** `tc qdisc … fq`: packets leave at the times that TCP gives them. */
+  setPacing(on: boolean): void {
+    this.#tun.paces = on
+    this.device.holdUntil = on ? (time, go): void => this.clock.start(new FunctionTimer(go), time) : null
+  }
+
   get now(): number {
     return this.clock.now() - EPOCH
   }
 
-  /** Script time of a time of the clock. */
-  scriptTime(at: number): number {
-    return at - EPOCH
-  }
+  start(): void {}
 
-  /** Lets everything due until `at` happen. */
   runTo(at: number): void {
     this.clock.runUntilSync(at + EPOCH)
   }
 
-  /** Lets the next thing due until `limit` happen; false if there is none. */
   step(limit: number): boolean {
     return this.clock.stepSync(limit + EPOCH)
   }
 
-  /** socket() was called: it is the socket under test now. */
-  newActive(handle: Handle): void {
-    this.flow = new Flow(false, -1, this.options.connectPort)
-    this.flow.handle = handle
-    this.flows.push(this.flow)
-    this.isListening = false
+  settle(): void {
+    this.clock.settle()
   }
 
-  /** A packet arrives while a listener is under test: its child is from now on. */
-  newPassive(): Flow {
-    this.flow = new Flow(true, this.options.bindPort, this.#clientPort++)
-    this.flows.push(this.flow)
-    this.isListening = false
-    return this.flow
+  inject(bytes: Uint8Array, payload: number, mss: number): void {
+    this.device.inject(bytes, payload, mss)
   }
 
-  #onSend(bytes: Uint8Array): void {
-    const packet = capture(bytes, this.now)
-    if (packet === null || packet.source !== this.local || packet.destination !== this.remote) return
-    this.sent.push({ packet, flow: this.#flowOf(packet) })
-  }
-
-  #flowOf(packet: Captured): Flow | null {
-    for (let i = this.flows.length - 1; i >= 0; i--) {
-      const flow = this.flows[i] as Flow
-      if (flow.localPort === packet.sourcePort && flow.remotePort === packet.destinationPort) return flow
-    }
-    const flow = this.flow
-    if (flow === null || flow.isPassive || flow.localPort >= 0 || packet.destinationPort !== flow.remotePort)
-      return null
-    const opens =
-      packet.protocol === IPPROTO_UDP || (packet.protocol === IPPROTO_TCP && (packet.flags & (SYN | ACK)) === SYN)
-    if (!opens) return null
-    flow.localPort = packet.sourcePort
-    return flow
+  stampTime(seconds: number, nanoseconds: number): number {
+    return seconds * 1e6 + Math.floor(nanoseconds / 1000) - this.clock.epoch - EPOCH
   }
 }

@@ -1,21 +1,14 @@
 /** Our own packetdrill scripts, and those of google and the kernel where they are at hand (`PACKETDRILL_SCRIPTS`). */
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type Report, runScript } from '../../src/packetdrill/index.ts'
+import { scriptsBelow } from './files.ts'
 
 const OWN = join(dirname(fileURLToPath(import.meta.url)), 'scripts')
 const GIVEN = process.env.PACKETDRILL_SCRIPTS ?? join(OWN, '../../../../shared/packetdrill/given')
-
-function scriptsBelow(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true })
-    .flatMap((e) =>
-      e.isDirectory() ? scriptsBelow(join(folder, e.name)) : e.name.endsWith('.pkt') ? [join(folder, e.name)] : [],
-    )
-    .sort()
-}
 
 const explain = (r: Report): string => `line ${r.line}: ${r.message}\n${r.trail.join('\n')}`
 
