@@ -18,10 +18,6 @@ export interface Run extends Cell {
   readonly pair: Pair
   readonly seed: number
   readonly seconds: number
-  /** The compiled `bulk.c`. */
-  readonly bulk: string
-  /** The receiver's namespace, for kk. */
-  readonly other: string
 }
 
 /** Bits a second of the bottleneck: what one thread can carry through two TAP devices many times over. */
@@ -41,3 +37,12 @@ export const CELLS: readonly Cell[] = ['cubic', 'reno', 'bbr'].flatMap((congesti
 
 export const nameOf = (c: Cell): string =>
   `${c.congestion} ${c.rttMs} ms, loss ${c.loss * 100} %, ${c.reorder > 0 ? 'reordered' : 'in order'}, queue ${c.queue} BDP`
+
+/**
+ * Bits a second that a run may reach at most, roughly: what it will cost to play. By the window that losses allow
+ * (Mathis et al. 1997, a factor of two above); BBR does not mind losses.
+ */
+export function expectedRate({ congestion, loss, rttMs }: Cell): number {
+  if (congestion === 'bbr' || loss === 0) return RATE
+  return Math.min(RATE, (2 * 1.22 * PACKET * 8000) / (rttMs * Math.sqrt(loss)))
+}

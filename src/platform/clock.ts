@@ -4,7 +4,8 @@
  * Tasks run in batches as microtasks (13 million a second on Node 20, where macrotasks make one million). When they have
  * run for SLICE microseconds without a turn of the event loop, the rest waits for one macrotask, so that the platform's
  * timers and I/O never starve: NAPI's idea. `setTimeout` counts in milliseconds; deadlines between two are met late by
- * the rest of the millisecond, or at once if the clock happens to be busy.
+ * the rest of the millisecond, or at once if the clock happens to be busy. Where real devices make real time matter, a
+ * finer timer of the host's takes its place.
  */
 import { Clock, type Micros } from '../sys/clock.ts'
 import { macrotask } from './turn.ts'
@@ -20,6 +21,12 @@ const MAX_TIMEOUT = 0x7fffffff
 
 /** What `setTimeout` gives: an object on Node and Bun, a number elsewhere. */
 type HostTimer = ReturnType<typeof setTimeout>
+
+/** A timer of the host that is finer than `setTimeout` and does not hold the process. */
+export interface FineTimer {
+  /** Goes off once, `wait` > 0 microseconds from now; what was set before is void. */
+  set(wait: Micros): void
+}
 
 /** Calls of `now` within one run of tasks that share a reading: a few microseconds of work. */
 const READINGS = 8
@@ -44,6 +51,7 @@ export class RealClock extends Clock {
     this.#run(true)
   }
   #hostTimer: HostTimer | undefined
+  #fine: FineTimer | undefined
   /** When the host timer goes off; Infinity when there is none. */
   #armedFor: Micros = Infinity
   /** A call of `#run` is on its way. */
@@ -89,6 +97,11 @@ export class RealClock extends Clock {
   unref(): void {
     if (this.#references === 0) throw new RangeError('RealClock.unref: called more often than ref')
     if (--this.#references === 0) clearInterval(this.#hold)
+  }
+
+  /** A finer timer takes the place of `setTimeout` for good; `make` is given what it is to call. The first one stays. */
+  useFineTimer(make: (fire: () => void) => FineTimer | undefined): void {
+    this.#fine ??= make(this.#pumpOnTimer)
   }
 
   override noteWakeup(): void {
@@ -148,6 +161,10 @@ export class RealClock extends Clock {
     if (wait <= 0) {
       if (!this.#scheduled) this.#schedule()
       this.#armedFor = Infinity
+      return
+    }
+    if (this.#fine !== undefined) {
+      this.#fine.set(wait)
       return
     }
     this.#hostTimer = setTimeout(this.#pumpOnTimer, Math.min(Math.ceil(wait / 1000), MAX_TIMEOUT))

@@ -11,6 +11,8 @@ export interface PollHandle {
   start(events: { readable?: boolean; writable?: boolean }, callback: () => void): void
   stop(): void
   close(): void
+  /** From now on it does not hold the process. */
+  unref(): void
 }
 
 export interface Libc {
@@ -21,6 +23,9 @@ export interface Libc {
   /** ioctl(2) with a structure of at least as many bytes as the request needs: a value >= 0, or -errno. */
   ioctl(fd: number, request: number, argument: Uint8Array): number
   socket(family: number, type: number, protocol: number): number
+  /** timerfd_create(2); timerfd_settime(2) with the addresses of the new value and of room for the old, or 0. */
+  timerfdCreate(clock: number, flags: number): number
+  timerfdSettime(fd: number, flags: number, value: number, old: number): number
   /** Address of the first byte of `bytes`; it stays while the array lives. */
   address(bytes: Uint8Array): number
   /** Waits for events of `fd`; the callback of `start` tells. */
@@ -60,6 +65,16 @@ function bind(koffi: Koffi): Libc {
     p: Uint8Array,
   ) => number
   const socket = lib.func('socket', 'int32', ['int32', 'int32', 'int32']) as Call
+  const timerfdCreate = lib.func('timerfd_create', 'int32', ['int32', 'int32']) as (
+    clock: number,
+    flags: number,
+  ) => number
+  const timerfdSettime = lib.func('timerfd_settime', 'int32', ['int32', 'int32', 'uintptr_t', 'uintptr_t']) as (
+    fd: number,
+    flags: number,
+    value: number,
+    old: number,
+  ) => number
   const errno = new Int32Array(koffi.view(lib.func('__errno_location', 'void *', [])(), 4))
   const result = (n: number): number => (n >= 0 ? n : -(errno[0] as number))
   return {
@@ -68,6 +83,8 @@ function bind(koffi: Koffi): Libc {
     writev: (fd, address, count) => result(writev(fd, address, count)),
     ioctl: (fd, request, argument) => result(ioctl(fd, request, argument)),
     socket: (family, type, protocol) => result(socket(family, type, protocol)),
+    timerfdCreate: (clock, flags) => result(timerfdCreate(clock, flags)),
+    timerfdSettime: (fd, flags, value, old) => result(timerfdSettime(fd, flags, value, old)),
     address: (bytes) => Number(koffi.address(bytes)),
     poll: (fd) => idlePoll(koffi, fd),
   }

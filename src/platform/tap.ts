@@ -14,7 +14,9 @@ import { PacketPool } from '../buf/pool.ts'
 import { F_GRO, F_WIRE, type Link, type Medium } from '../link/link.ts'
 import type { Clock } from '../sys/clock.ts'
 import { EAGAIN, EBADF, EBUSY, EINVAL, EIO, EPERM, errnoName } from '../sys/errno.ts'
+import { RealClock } from './clock.ts'
 import { chunkAddress, type Libc, loadLibc, type PollHandle } from './libc.ts'
+import { TimerFd } from './timer-fd.ts'
 
 /** Frames read in one turn of the event loop at most (NAPI's budget), and kept for a kernel that takes none just now. */
 export const TAP_READ_BUDGET = 256
@@ -23,7 +25,7 @@ export const TAP_WRITE_QUEUE = 1024
 export const TAP_KERNEL_QUEUE = 4096
 
 export interface TapOptions {
-  /** Gives packets their time of arrival. */
+  /** Gives packets their time of arrival. A real clock gets the kernel's fine timer in turn. */
   clock?: Clock
   /** Where the packets come from; a pool of its own by default. */
   pool?: PacketPool
@@ -262,6 +264,7 @@ export async function openTap(name: string, options: TapOptions = {}): Promise<T
     request[IFREQ_UNION + 1] = IFF_NO_PI >> 8
     const errno = libc.ioctl(fd, TUNSETIFF, request)
     if (errno < 0) throw new Error(`cannot open TAP device ${name}: ${setiffReason(errno)}`)
+    if (options.clock instanceof RealClock) options.clock.useFineTimer((fire) => TimerFd.open(libc, fire))
     return new Tap(libc, fd, configure(libc, nameOf(request), options), options)
   } catch (error) {
     closeSync(fd)
