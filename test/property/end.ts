@@ -162,7 +162,11 @@ export class End {
     if ((sock.poll() & (POLLOUT | POLLERR | POLLHUP)) === 0) return false
     const error = sock.takeError()
     this.isConnecting = false
-    if (error === 0) return true
+    if (error === 0) {
+      // Linux does not start it after a simultaneous open (tcp_finish_connect is not called): a reset that gets lost would hang us.
+      if (this.plan.keepalive) sock.tcp.keepaliveChanged(sock)
+      return true
+    }
     this.#end('refused', error)
     return false
   }
