@@ -25,12 +25,13 @@ import { countReceived, isAccEcn, noteOption } from './accecn.ts'
 import { ACK_UNSENT, isWindowNews, processAck, replaceTsRecent, tsRecentStale } from './ack.ts'
 import * as F from './ack-flags.ts'
 import { challengeAck, duplicateAck } from './challenge.ts'
+import { fitsPages } from './collapse.ts'
 import { checkAck } from './delack.ts'
 import { suspectReset } from './fastopen-pause.ts'
 import { connectionDone, peerReset, releaseRequest, setState, WAKE_ALL } from './lifecycle.ts'
 import { initializeReceiveMss, TS_LEN } from './mss.ts'
 import { pushAfterAck } from './output.ts'
-import { acceptText, isPredicted, isPredictedData, urgent } from './receive.ts'
+import { acceptPredicted, acceptText, isPredicted, urgent } from './receive.ts'
 import { undoSynAckLoss } from './recovery.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
@@ -39,7 +40,7 @@ import { initTransfer, synSent, undoSpuriousSyn } from './syn-sent.ts'
 import { ACK_NOW, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_UNACCEPTED, type Tcb } from './tcb.ts'
 import { rearmRto, startKeep } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
-import { measureRttByTimestamp, receiveWindow } from './window.ts'
+import { measureRttByTimestamp, receiveWindow, truesize } from './window.ts'
 import { newSpace } from './write-space.ts'
 
 /** Its timestamp is older than the last by more than TCP_PAWS_WINDOW (RFC 7323 §5; tcp_paws_check). */
@@ -171,18 +172,23 @@ function established(t: Tcb, g: Segment, packet: Packet): void {
     packet.release()
     return
   }
-  if (validate(t, g)) {
+  const isExpected = isPredicted(t, g)
+  // What was predicted is in order, and its timestamp is not older.
+  if (!isExpected && validate(t, g)) {
     packet.release()
     return
   }
   if ((g.tos & 3) !== 0 || t.accEcn !== null) countReceived(t, g)
   let flags = F.SLOWPATH | F.UPDATE_TS_RECENT
-  const isTaken = isPredictedData(t, g, packet)
-  if ((isTaken || (g.length === 0 && isPredicted(t, g))) && g.hasTs && t.rcv.nxt === t.rcv.wup)
-    flags |= replaceTsRecent(t, g.seq)
-  if (isTaken) {
-    takePredicted(t, g, packet, flags)
-    return
+  if (isExpected) {
+    const memory = g.length === 0 ? 0 : truesize(packet)
+    if (memory === 0 || fitsPages(t, memory)) {
+      if (g.hasTs && t.rcv.nxt === t.rcv.wup) flags |= replaceTsRecent(t, g.seq)
+      if (g.length > 0) {
+        takePredicted(t, g, packet, flags, memory)
+        return
+      }
+    }
   }
   const verdict = processAck(t, g, flags)
   if (verdict < 0) {
@@ -200,9 +206,9 @@ function established(t: Tcb, g: Segment, packet: Packet): void {
 }
 
 /** Predicted data is taken before, and whatever, its acknowledgement is worth. */
-function takePredicted(t: Tcb, g: Segment, packet: Packet, flags: number): void {
+function takePredicted(t: Tcb, g: Segment, packet: Packet, flags: number, memory: number): void {
   if ((t.opt & OPT_TIMESTAMPS) !== 0) measureRttByTimestamp(t, t.tcp.nowMs(), g.length)
-  acceptText(t, g, packet, true)
+  acceptPredicted(t, g, packet, memory)
   processAck(t, g, flags)
   pushAfterAck(t)
   checkAck(t)
@@ -216,7 +222,7 @@ function text(t: Tcb, g: Segment, packet: Packet): void {
     t.ecnDemandCwr = false
     if (g.endSeq !== g.seq) t.ackPending |= ACK_NOW
   }
-  acceptText(t, g, packet, false)
+  acceptText(t, g, packet)
 }
 
 /** SYN-RECEIVED (of a simultaneous open) and all closing states (tcp_rcv_state_process). */

@@ -14,7 +14,7 @@ import {
 } from '../sock/sock.ts'
 import { POLLIN, POLLPRI, POLLRDBAND, POLLRDNORM } from '../sock/wait-queue.ts'
 import { ACK, FIN, HDR_LEN, PSH, URG } from '../wire/tcp.ts'
-import { fitsPages, makeRoom } from './collapse.ts'
+import { makeRoom } from './collapse.ts'
 import { checkMark, dataReceived, measureReceiveMss } from './delack.ts'
 import { setDsack } from './dsack.ts'
 import { setState, WAKE_ALL } from './lifecycle.ts'
@@ -40,7 +40,7 @@ function refuse(t: Tcb, packet: Packet): void {
   packet.release()
 }
 
-/** The header is what the last let expect: ACK and perhaps PSH, the same options and window, next in line (header prediction). */
+/** The header is what the last let expect: ACK and perhaps PSH, the same options and window, next in line and whole (header prediction). */
 export const isPredicted = (t: Tcb, g: Segment): boolean =>
   t.isPredicting &&
   g.seq === t.rcv.nxt &&
@@ -48,20 +48,19 @@ export const isPredicted = (t: Tcb, g: Segment): boolean =>
   g.window === t.snd.wnd >> t.snd.wscale &&
   g.headerLength === HDR_LEN + optionRoom(t) &&
   !after(g.ack, t.snd.nxt) &&
+  (g.length === 0 || !after(g.endSeq, add(t.rcv.nxt, receiveWindow(t)))) &&
   ((t.opt & OPT_TIMESTAMPS) === 0 || (g.hasTs && ((t.rcvTsVal - t.tsRecent) | 0) >= 0))
 
-/** Data that is queued before its acknowledgement is looked at (tcp_rcv_established): there is memory for it. */
-export const isPredictedData = (t: Tcb, g: Segment, packet: Packet): boolean =>
-  g.length > 0 &&
-  isPredicted(t, g) &&
-  !after(g.endSeq, add(t.rcv.nxt, receiveWindow(t))) &&
-  fitsPages(t, truesize(packet))
+/** Takes predicted data that costs `memory`. Ownership passes. */
+export function acceptPredicted(t: Tcb, g: Segment, packet: Packet, memory: number): void {
+  packet.seq = g.seq
+  packet.endSeq = g.endSeq
+  packet.flags = 0
+  queueAndAck(t, g, packet, memory, true)
+}
 
-/**
- * The packet's payload starts at `start`; its sequence numbers are set. Ownership passes. `isPredicted`: nothing but the header
- * was looked at yet.
- */
-export function acceptText(t: Tcb, g: Segment, packet: Packet, isPredicted: boolean): void {
+/** The packet's payload starts at `start`; its sequence numbers are set. Ownership passes. */
+export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
   const rcv = t.rcv
   const counters = t.stack.counters
   if (g.endSeq === g.seq) {
@@ -72,14 +71,14 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet, isPredicted: bool
   packet.endSeq = g.endSeq
   packet.flags = g.flags & FIN
   // A duplicate not reported yet will not be (tcp_data_queue).
-  if (!isPredicted) t.hasDsack = false
+  t.hasDsack = false
   if (g.seq === rcv.nxt) {
     if (receiveWindow(t) === 0 && g.length > 0) {
       counters.TcpExtTCPZeroWindowDrop++
       refuse(t, packet)
       return
     }
-    queueAndAck(t, g, packet, truesize(packet), isPredicted)
+    queueAndAck(t, g, packet, truesize(packet), false)
     return
   }
   if (!after(g.endSeq, rcv.nxt)) {
