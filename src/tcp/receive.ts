@@ -116,9 +116,8 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
   if (length > 0) measureReceiveMss(t, g, length, truesize(packet))
   t.isPredicting = false
   t.ackPending |= ACK_SCHED
-  const end = packet.endSeq
   queueOutOfOrder(t, packet)
-  growForGap(t, end)
+  growForGap(t)
 }
 
 /** In order: into the queue, with what was waiting for it; wakes the reader. `memory`: what it came in. */

@@ -235,18 +235,16 @@ export function adjustReceiveSpace(t: Tcb, nowUs: number): void {
   if (rcv.rttUs === 0 || (elapsed >= 0 && elapsed < rcv.rttUs >> 3)) return
   const copied = diff(rcv.copiedSeq, rcv.spaceSeq)
   if (copied > rcv.spaceBytes) {
-    if (t.stack.sysctl.tcp_moderate_rcvbuf !== 0 && !t.isFlag(SF_RCVBUF_LOCK)) growReceiveBuffer(t, copied)
+    growReceiveBuffer(t, copied)
     rcv.spaceBytes = copied
   }
   rcv.spaceSeq = rcv.copiedSeq
   rcv.spaceTime = nowUs | 0
 }
 
-/** Out-of-order data needs room beside what is to come in order (tcp_data_queue_ofo, tcp_rcvbuf_grow); `end` is its end. */
-export function growForGap(t: Tcb, end: number): void {
-  if ((t.opt & OPT_UNACCEPTED) !== 0 || t.stack.sysctl.tcp_moderate_rcvbuf === 0 || t.isFlag(SF_RCVBUF_LOCK)) return
-  const window = 2 * t.rcv.spaceBytes + Math.max(0, diff(end, t.rcv.nxt))
-  growTo(t, window)
+/** Data came before its turn: it needs room beside what is to come in order (tcp_data_queue_ofo). */
+export function growForGap(t: Tcb): void {
+  if ((t.opt & OPT_UNACCEPTED) === 0) growReceiveBuffer(t, t.rcv.spaceBytes)
 }
 
 /** Too much is queued: the buffer follows up to tcp_rmem's limit, and the window shrinks (tcp_clamp_window). */
@@ -257,19 +255,22 @@ export function clampWindow(t: Tcb): void {
   if (t.rmemAlloc > t.rcvbuf) t.rcv.ssthresh = Math.min(t.rcv.windowClamp, 2 * t.rcv.advMss)
 }
 
-function growTo(t: Tcb, window: number): void {
-  const space = Math.min(spaceFromWindow(t, window), t.stack.sysctl.tcp_rmem[2] as number)
+/**
+ * Makes the buffer large enough for twice `copied`, the bytes a program took in a round trip, and four times as much of what it grew
+ * by, since the sender may be in slow start; and for what waits out of order (tcp_rcvbuf_grow).
+ */
+function growReceiveBuffer(t: Tcb, copied: number): void {
+  const { rcv } = t
+  const { sysctl } = t.stack
+  if (sysctl.tcp_moderate_rcvbuf === 0 || t.isFlag(SF_RCVBUF_LOCK)) return
+  let window = copied * 2
+  window += 2 * Math.floor((window * (copied - rcv.spaceBytes)) / Math.max(rcv.spaceBytes, 1))
+  const last = t.disorder === null ? null : t.disorder.oooTail
+  if (last !== null && t.oooHead !== null) window += diff(last.endSeq, rcv.nxt)
+  const space = Math.min(spaceFromWindow(t, window), sysctl.tcp_rmem[2] as number)
   if (space <= t.rcvbuf) return
   t.rcvbuf = space
-  t.rcv.windowClamp = windowFromSpace(t, space)
-}
-
-function growReceiveBuffer(t: Tcb, copied: number): void {
-  const rcv = t.rcv
-  // Twice the measured window, room for the sender's slow start, and in proportion to how much it grew.
-  let window = copied * 2 + 16 * rcv.advMss
-  window += 2 * Math.floor((window * (copied - rcv.spaceBytes)) / Math.max(rcv.spaceBytes, 1))
-  growTo(t, window)
+  rcv.windowClamp = windowFromSpace(t, space)
 }
 
 /** The receiver's own estimate of the round trip: one sample (tcp_rcv_rtt_update). */
