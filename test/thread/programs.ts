@@ -19,6 +19,7 @@ import {
   SIGCHLD,
   SIGUSR1,
   SO_RCVTIMEO,
+  SO_REUSEADDR,
   SO_SNDBUF,
   SO_TYPE,
   SOCK_DGRAM,
@@ -45,6 +46,8 @@ function throws(call: () => unknown, message: string): void {
 /** A connected pair of TCP sockets of this process. */
 function tcpPair(p: ThreadProcess, port: number): [number, number] {
   const listener = p.socket(AF_INET, SOCK_STREAM)
+  // An earlier pair may be in TIME-WAIT.
+  p.setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, 1)
   p.bind(listener, { address: HERE, port })
   p.listen(listener, 1)
   const client = p.socket(AF_INET, SOCK_STREAM)
