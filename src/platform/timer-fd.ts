@@ -34,6 +34,8 @@ export class TimerFd implements FineTimer {
       setImmediate(fire)
     })
     this.#poll.unref()
+    // Node runs its event loop once more while it takes itself down, and a callback from koffi then would abort it.
+    process.once('exit', () => this.#poll.stop())
   }
 
   /** A new timer; undefined if the kernel gives none. */

@@ -170,3 +170,16 @@ describe('real clock', () => {
     )
   })
 })
+
+test('a timerfd that is due while the process ends does not abort it (FATAL ERROR of koffi in Node 20)', (t) => {
+  if (process.platform !== 'linux') return t.skip('timerfd is Linux')
+  const program = `
+    const { TimerFd } = await import(${JSON.stringify(import.meta.resolve('../../src/platform/timer-fd.ts'))})
+    const { loadLibc } = await import(${JSON.stringify(import.meta.resolve('../../src/platform/libc.ts'))})
+    TimerFd.open(await loadLibc(), () => {}).set(1000)
+    const end = performance.now() + 5
+    while (performance.now() < end);`
+  const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', program]
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
+})
