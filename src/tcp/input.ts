@@ -183,6 +183,8 @@ function established(t: Tcb, g: Segment, packet: Packet): void {
   if (isExpected) {
     const memory = g.length === 0 ? 0 : truesize(packet)
     if (memory === 0 || fitsPages(t, memory)) {
+      // The timestamp is taken here, not again by processAck.
+      flags = F.SLOWPATH
       if (g.hasTs && t.rcv.nxt === t.rcv.wup) flags |= replaceTsRecent(t, g.seq)
       if (g.length > 0) {
         takePredicted(t, g, packet, flags, memory)
