@@ -34,10 +34,25 @@ async function ours(title: string): Promise<Record<string, string>> {
   return said
 }
 
+/** `text` with what each loop of the program said apart: two loops woken by one segment tell of it in either order on the kernel. */
+const loops = (text: string | undefined): string[] =>
+  ['read', 'write', ''].map((call) =>
+    (text ?? '')
+      .split('\n')
+      .filter((line) => (line.match(/^(read|write)\b/)?.[0] ?? '') === call)
+      .join('\n'),
+  )
+
 const skip = process.platform === 'linux' ? false : 'needs Linux'
 test('PR4, PR10–PR14: the same programs print the same on the real kernel', { skip }, async () => {
   const kernel = JSON.parse((await run('test/examples/on-kernel.ts')).stdout) as Record<string, Record<string, string>>
-  for (const title of Object.keys(PLAYS)) assert.deepEqual(await ours(title), kernel[title], title)
+  for (const title of Object.keys(PLAYS)) {
+    const said = await ours(title)
+    const twoLoops = /^(close|shutdown)/.test(title)
+    for (const [name, text] of Object.entries(kernel[title] as Record<string, string>))
+      if (twoLoops) assert.deepEqual(loops(said[name]), loops(text), `${title}: ${name}`)
+      else assert.equal(said[name], text, `${title}: ${name}`)
+  }
 })
 
 const printed = async (example: string): Promise<string[]> =>
