@@ -18,12 +18,13 @@ export interface FuzzResult {
   readonly failures: string[]
 }
 
-/** Runs worlds from `seed` on until `frames` were given. */
-export function fuzz(seed: number, frames: number, segments = false): FuzzResult {
+/** Runs worlds from `seed` on until `frames` were given; `progress` hears of each world. */
+export function fuzz(seed: number, frames: number, segments = false, progress?: (given: number) => void): FuzzResult {
   const result: FuzzResult = { frames: 0, worst: new Worst(), failures: [] }
   let heap = 0
   for (let world = seed; result.frames < frames; world++) {
     runWorld(world, Math.min(FRAMES_PER_WORLD, frames - result.frames), segments, result)
+    progress?.(result.frames)
     if (result.failures.length > 10) break
     const used = process.memoryUsage().heapUsed / 2 ** 20
     if (world - seed === 20) heap = used
@@ -88,7 +89,10 @@ async function main(): Promise<number> {
   const frames = Number(values.frames)
   const { segments } = values
   if (values.json) {
-    console.log(JSON.stringify(fuzz(seed, frames, segments)))
+    const progress = (given: number): void => {
+      if (given % 10_000_000 === 0) console.error(`from seed ${seed}: ${given} of ${frames}`)
+    }
+    console.log(JSON.stringify(fuzz(seed, frames, segments, progress)))
     return 0
   }
   const begin = performance.now()
