@@ -7,7 +7,7 @@ import type { End } from './run.ts'
 
 /** Linux's defaults, whatever the machine's are; every connection begins without what others learned of the path. */
 const SYSCTLS = [
-  'net.ipv6.conf.default.disable_ipv6=1',
+  'net.ipv6.conf.all.disable_ipv6=1',
   'net.ipv4.tcp_rmem=4096 131072 6291456',
   'net.ipv4.tcp_wmem=4096 16384 4194304',
   'net.ipv4.tcp_no_metrics_save=1',

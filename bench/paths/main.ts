@@ -4,13 +4,16 @@
  *
  *   node --import tsx bench/paths/main.ts [options]      (root, cc)
  *
- *   --file FILE      results, one JSON object a line: what is there is not played again (/tmp/sockeye-paths.jsonl)
+ *   --file FILE      results, one JSON object a line: what is there is not played again (/tmp/sockeye-paths.jsonl). After a
+ *                    change of the stack: take out of it what ours played (grep '"pair":"kk"'), or take another file
  *   --only TEXT      cells whose name holds TEXT; several times: any of them
- *   --pairs kk,oo    --seconds 6
+ *   --pairs kk,oo
  *   --seeds 3        of every cell; then more, up to --most 40, where 0.9 lies within the error
  *   --minutes 28     begins nothing later than that
  *   --load 300       Mbit/s that may be under way at a time, at most, in --slots 32 runs
  *   --busy 0.6       no run begins while more than this share of the event loop's time is taken: runs would disturb each other
+ *   --stall 12       a run is played again, twice at most, if this process was held up for longer meanwhile, in milliseconds:
+ *                    such a delay ends CUBIC's slow start
  *   --table FILE     where the table goes, besides standard output
  *
  * One process plays all runs that have a kernel in them, many at a time on one clock; ours alone play in virtual time beside.
@@ -23,7 +26,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { RealClock } from '../../src/platform/clock.ts'
 import { Random } from '../../src/sys/random.ts'
-import { CELLS, expectedRate, nameOf, PAIRS, type Pair, type Run } from './cell.ts'
+import { CELLS, expectedRate, nameOf, PAIRS, type Pair, type Run, secondsOf } from './cell.ts'
 import { KernelEnd, must } from './kernel-end.ts'
 import { type End, ourEnd, play } from './run.ts'
 import { CellResults, type Result, table } from './table.ts'
@@ -33,18 +36,17 @@ const { values } = parseArgs({
     file: { type: 'string', default: join(tmpdir(), 'sockeye-paths.jsonl') },
     only: { type: 'string', multiple: true, default: [''] },
     pairs: { type: 'string', default: PAIRS.join() },
-    seconds: { type: 'string', default: '6' },
     seeds: { type: 'string', default: '3' },
     most: { type: 'string', default: '40' },
     minutes: { type: 'string', default: '28' },
     load: { type: 'string', default: '300' },
     busy: { type: 'string', default: '0.6' },
+    stall: { type: 'string', default: '12' },
     slots: { type: 'string', default: '32' },
     table: { type: 'string' },
   },
 })
 const pairs = values.pairs.split(',') as Pair[]
-const seconds = Number(values.seconds)
 const cells = CELLS.filter((cell) => values.only.some((text) => nameOf(cell).includes(text)))
 const until = performance.now() + Number(values.minutes) * 60e3
 
@@ -58,10 +60,10 @@ const results: Result[] = existsSync(values.file)
 const keyOf = (run: Run): string => `${nameOf(run)} ${run.pair} ${run.seed} ${run.seconds}`
 const known = new Set(results.map(keyOf))
 
-function note(run: Run, bytes: number): void {
+function note(run: Run, bytes: number, stallMs = 0): void {
   // No connection came about: nothing that could be compared.
   if (bytes < 0) return
-  const result = { ...run, bytes }
+  const result = { ...run, bytes, stallMs }
   results.push(result)
   appendFileSync(values.file, `${JSON.stringify(result)}\n`)
 }
@@ -73,7 +75,7 @@ const STEP = 3
 function nextRuns(): Run[] {
   const runs: Run[] = []
   const add = (cell: Run | (typeof CELLS)[number], pair: Pair, seed: number): void => {
-    const run = { ...cell, pair, seed, seconds }
+    const run = { ...cell, pair, seed, seconds: secondsOf(cell) }
     if (known.has(keyOf(run))) return
     known.add(keyOf(run))
     runs.push(run)
@@ -119,6 +121,9 @@ class Virtual {
 /** Milliseconds that a run may take; one that takes longer has found a bug. */
 const PATIENCE = 60000
 
+/** Seconds of the runs that count for nothing, at the beginning. */
+const WARM_UP = 3
+
 /** A sender and a receiver of the kernel, and a number for every run, so that none meets what is left of another. */
 interface Slot {
   readonly sender: KernelEnd
@@ -155,6 +160,33 @@ async function playReal(slot: Slot, run: Run): Promise<number> {
   return bytes
 }
 
+/** How often a run is played again that a stall has spoilt. */
+const REPEATS = 2
+
+/** Milliseconds between two looks at how late the process is. */
+const TICK = 5
+
+/** How long the process was held up at most while runs were under way, in milliseconds. */
+class Stalls {
+  readonly #worst = new Set<{ stallMs: number }>()
+  constructor() {
+    let last = performance.now()
+    setInterval(() => {
+      const now = performance.now()
+      const late = now - last - TICK
+      last = now
+      for (const w of this.#worst) w.stallMs = Math.max(w.stallMs, late)
+    }, TICK)
+  }
+  async during<T>(work: Promise<T>): Promise<{ value: T; stallMs: number }> {
+    const w = { stallMs: 0 }
+    this.#worst.add(w)
+    const value = await work
+    this.#worst.delete(w)
+    return { value, stallMs: w.stallMs }
+  }
+}
+
 /** Milliseconds between two looks at how busy the event loop is. */
 const LOOK = 100
 
@@ -166,29 +198,36 @@ async function playAll(runs: readonly Run[], slots: readonly Slot[], virtual: Vi
   let load = 0
   const one = async (slot: Slot, run: Run): Promise<void> => {
     load += expectedRate(run)
-    note(run, await playReal(slot, run))
+    for (let left = REPEATS; ; left--) {
+      const { value, stallMs } = await stalls.during(playReal(slot, run))
+      if (stallMs > Number(values.stall) && left > 0 && !isLate()) continue
+      note(run, value, stallMs)
+      break
+    }
     load -= expectedRate(run)
     free.push(slot)
   }
+  const stalls = new Stalls()
   const isLate = (): boolean => performance.now() > until
   let utilization = performance.eventLoopUtilization()
-  /** Waits for a look at how busy the event loop is; one run may begin after each. */
-  const mayBegin = async (run: Run): Promise<boolean> => {
+  /** Waits for a look at how busy the event loop is; which of `waiting` may begin then, the first that the load leaves room for, or -1. */
+  const mayBegin = async (waiting: readonly Run[]): Promise<number> => {
     await new Promise((resolve) => setTimeout(resolve, LOOK))
     const last = utilization
     utilization = performance.eventLoopUtilization()
     const isBusy = performance.eventLoopUtilization(utilization, last).utilization > Number(values.busy)
-    return free.length > 0 && (load === 0 || (!isBusy && load + expectedRate(run) <= most))
+    if (free.length === 0 || (isBusy && load > 0)) return -1
+    return waiting.findIndex((run) => load === 0 || load + expectedRate(run) <= most)
   }
   const alone = (async () => {
     for (const run of runs) if (run.pair === 'oo' && !isLate()) note(run, await virtual.play(run))
   })()
   const under: Promise<void>[] = []
-  for (const run of real) {
-    while (!(await mayBegin(run)) && !isLate());
-    if (isLate()) break
-    under.push(one(free.shift() as Slot, run))
-    if (under.length % 50 === 0) process.stderr.write(`${under.length} of ${real.length} runs begun\n`)
+  for (const count = real.length; real.length > 0 && !isLate(); ) {
+    const next = await mayBegin(real)
+    if (next < 0) continue
+    under.push(one(free.shift() as Slot, real.splice(next, 1)[0] as Run))
+    if (under.length % 50 === 0) process.stderr.write(`${under.length} of ${count} runs begun\n`)
   }
   await Promise.all([...under, alone])
 }
@@ -211,6 +250,18 @@ async function main(): Promise<void> {
   })
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
   for (let i = 0; i < Number(values.slots); i++) slots.push(await makeSlot(i))
+  // What is compiled only after a while must not come upon the first runs that count.
+  const [first, second] = slots as [Slot, Slot]
+  const warm = {
+    congestion: 'cubic',
+    rttMs: 20,
+    loss: 0.001,
+    reorder: 0.01,
+    queue: 2,
+    seed: 1,
+    seconds: WARM_UP,
+  } as const
+  await Promise.all([playReal(first, { ...warm, pair: 'kk' }), playReal(second, { ...warm, pair: 'oo' })])
   for (let runs = nextRuns(); runs.length > 0 && performance.now() < until; runs = nextRuns())
     await playAll(runs, slots, virtual)
   const text = table(results.filter((r) => cells.some((cell) => nameOf(cell) === nameOf(r))))

@@ -1,4 +1,5 @@
 /** One run of one cell: two ends on our impaired cable, one connection, the bytes that came within so many seconds. */
+import type { Packet } from '../../src/buf/packet.ts'
 import { Host } from '../../src/host/host.ts'
 import type { Process, Program } from '../../src/host/process.ts'
 import { cable } from '../../src/link/cable.ts'
@@ -7,7 +8,7 @@ import { F_WIRE, type Link } from '../../src/link/link.ts'
 import { AF_INET, SO_LINGER, SOCK_STREAM, SOL_SOCKET, SOL_TCP, TCP_CONGESTION } from '../../src/socket/constants.ts'
 import { type Clock, FunctionTimer } from '../../src/sys/clock.ts'
 import { Random } from '../../src/sys/random.ts'
-import { queuePackets, RATE, type Run } from './cell.ts'
+import { CELLS, nameOf, queuePackets, type Run, rateOf } from './cell.ts'
 
 const BUFFER = 65536
 /** How much longer than the receiver the sender goes on. */
@@ -63,25 +64,30 @@ export function ourEnd(clock: Clock, random: Random, address: string): End {
   }
 }
 
-/** What is wrong with both ways; the same seed gives the same faults to every pair as long as it sends the same. */
+/** All else takes a way without faults: one end asks for its neighbour's address, another knows it; data must meet the same. */
+const isIpv4 = (packet: Packet): boolean =>
+  packet.bytes[packet.start + 12] === 8 && packet.bytes[packet.start + 13] === 0
+
+/** What is wrong with both ways; the same seed gives the same faults to every pair of a cell as long as it sends the same. */
 function join(run: Run, clock: Clock, random: Random, sender: Link, receiver: Link): ImpairedLink[] {
   const delayMs = run.rttMs / 2
   const { loss, reorder } = run
   const toReceiver = impair(
     receiver,
-    { delayMs, rate: RATE, queuePackets: queuePackets(run), loss, reorder },
+    { delayMs, rate: rateOf(run), queuePackets: queuePackets(run), loss, reorder },
     clock,
     random,
   )
   const toSender = impair(sender, { delayMs }, clock, random)
-  toReceiver.attach((packet) => toSender.send(packet))
-  toSender.attach((packet) => toReceiver.send(packet))
+  toReceiver.attach((packet) => (isIpv4(packet) ? toSender : sender).send(packet))
+  toSender.attach((packet) => (isIpv4(packet) ? toReceiver : receiver).send(packet))
   return [toReceiver, toSender]
 }
 
 /** Plays a run between two ends. */
 export async function play(run: Run, clock: Clock, sender: End, receiver: End, port: number): Promise<number> {
-  const links = join(run, clock, new Random(run.seed), sender.link, receiver.link)
+  const cell = CELLS.findIndex((c) => nameOf(c) === nameOf(run))
+  const links = join(run, clock, new Random(run.seed, cell), sender.link, receiver.link)
   const { bytes } = await receiver.receive(port, run.seconds)
   const sent = sender.send(receiver.address, port, run.congestion, run.seconds + run.rttMs / 1000 + GRACE)
   const total = await bytes

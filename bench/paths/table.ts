@@ -1,6 +1,6 @@
 /** The table of results, and which of them are too uncertain to be judged. */
 import { median } from '../harness.ts'
-import { CELLS, type Cell, nameOf, PAIRS, type Pair, RATE, type Run } from './cell.ts'
+import { CELLS, type Cell, nameOf, PAIRS, type Pair, type Run, rateOf, secondsOf } from './cell.ts'
 
 /** A run and the bytes that came. */
 export interface Result extends Run {
@@ -32,7 +32,9 @@ export class CellResults {
   constructor(cell: Cell, results: readonly Result[]) {
     this.cell = cell
     const name = nameOf(cell)
-    for (const r of results) if (nameOf(r) === name) this.rates[r.pair][r.seed - 1] = (r.bytes * 8) / r.seconds
+    for (const r of results)
+      if (nameOf(r) === name && r.seconds === secondsOf(cell))
+        this.rates[r.pair][r.seed - 1] = (r.bytes * 8) / r.seconds
   }
 
   /** Standard deviation of one run of kernel to kernel, as a share of the mean. */
@@ -92,9 +94,13 @@ function summary(all: readonly CellResults[], pair: Pair): string {
   if (ratios.length === 0) return ''
   const below = ratios.filter(({ value }) => value < LEAST)
   const caused = below.filter(({ value, error }) => value + error < LEAST)
+  const sure = ratios.filter(({ value, error }) => value - error >= LEAST)
   const least = Math.min(...ratios.map(({ value }) => value))
   const middle = median(ratios.map(({ value }) => value)).toFixed(2)
-  return `- ${pair}: median ${middle}, least ${least.toFixed(2)}, ${below.length} of ${ratios.length} below ${LEAST}, ${caused.length} of them surely`
+  return [
+    `- ${pair}: median ${middle}, least ${least.toFixed(2)}; at least ${LEAST} in ${ratios.length - below.length} of ${ratios.length}`,
+    `(${sure.length} with 95 % confidence), below it ${below.length} (${caused.length} with 95 % confidence)`,
+  ].join(' ')
 }
 
 export const cellsOf = (results: readonly Result[]): CellResults[] =>
@@ -103,12 +109,15 @@ export const cellsOf = (results: readonly Result[]): CellResults[] =>
 export function table(results: readonly Result[]): string {
   const all = cellsOf(results)
   const ours = PAIRS.filter((pair) => pair !== 'kk' && all.some(({ rates }) => rates[pair].length > 0))
-  const seconds = [...new Set(results.map((r) => r.seconds))].join(' or ')
+  const plays = new Set(
+    all.map(({ cell }) => `${rateOf(cell) / 1e6} Mbit/s and ${secondsOf(cell)} s at ${cell.rttMs} ms`),
+  )
   return [
     '# Goodput on impaired paths, beside the kernel',
     '',
-    `Mbit/s over ${RATE / 1e6} Mbit/s, means of runs of ${seconds} s. Sender and receiver: k the kernel, o ours. Each of ours: mean = ratio to`,
-    'kernel to kernel ± 95 % confidence (runs of the same seeds). The spread is the standard deviation of one run of kk. `bench/paths/main.ts` makes it.',
+    `Mbit/s, means of runs; bottleneck and length of a run: ${[...plays].join(', ')}. Sender and receiver: k the kernel, o ours.`,
+    'Each of ours: mean = ratio to kernel to kernel ± 95 % confidence; runs of the same seed meet the same faults, packet by packet, as long as',
+    'they send the same. The spread is the standard deviation of one run of kk. `bench/paths/main.ts` makes it.',
     "Ours alone (oo) play in virtual time, without TAP devices and a host's jitter, which is in their favour.",
     '',
     ...ours.map((pair) => summary(all, pair)),
