@@ -61,6 +61,7 @@ function resetHystart(t: Tcb, s: CubicState): void {
 /** Leaves slow start before it overshoots: on a train of close ACKs as long as the RTT, or on a rising delay. */
 function hystart(t: Tcb, s: CubicState, delayUs: number): void {
   if (after(t.snd.una, s.endSeq)) resetHystart(t, s)
+  if (t.snd.cwnd < HYSTART_LOW_WINDOW) return
   const now = t.tcp.now
   if (now - s.lastAckUs <= HYSTART_ACK_DELTA) {
     s.lastAckUs = now
@@ -193,6 +194,6 @@ export const CUBIC: CongestionControl = {
     if (s.epochStart >= 0 && ((t.tcp.nowMs() - s.epochStart) | 0) < 1000) return
     const delay = Math.max(rttUs, 1)
     if (s.delayMinUs === 0 || s.delayMinUs > delay) s.delayMinUs = delay
-    if (!s.found && t.snd.cwnd < t.snd.ssthresh && t.snd.cwnd >= HYSTART_LOW_WINDOW) hystart(t, s, delay)
+    if (!s.found && t.snd.cwnd < t.snd.ssthresh) hystart(t, s, delay)
   },
 }

@@ -465,7 +465,7 @@ export function rackTimeout(t: Tcb): void {
   const before = inFlight(t)
   detectLoss(t, r)
   if (before !== inFlight(t)) {
-    if (t.caState !== CA_RECOVERY && t.caState !== CA_LOSS) {
+    if (t.caState !== CA_RECOVERY) {
       enterRecovery(t, false)
       if (t.ca.control === undefined) reduceCwnd(t, 1, 1, false)
     }

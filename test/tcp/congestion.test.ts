@@ -53,6 +53,25 @@ for (const [flight, cwnd] of [
   })
 }
 
+tcp(
+  'HyStart: a round begins with its first ACK though the window is below 16 then; the ninth late one of the next ends slow start (hystart_update)',
+  () => {
+    const c = established({ window: 65535, sndbuf: 1 << 20 })
+    c.t.snd.cwnd = 6
+    c.write(MSS * 80)
+    c.advance(100)
+    c.send({ ack: 1 + 6 * MSS })
+    c.advance(100)
+    for (let i = 7; i <= 18; i++) c.send({ ack: 1 + i * MSS })
+    assert.equal(c.t.snd.cwnd, 24)
+    c.advance(130)
+    for (let i = 19; i <= 26; i++) c.send({ ack: 1 + i * MSS })
+    assert.equal(c.t.snd.ssthresh, 0x7fffffff)
+    c.send({ ack: 1 + 27 * MSS })
+    assert.equal(c.t.snd.ssthresh, 32)
+  },
+)
+
 tcp('Congestion avoidance: one segment more for each window acknowledged (RFC 5681 §3.1)', () => {
   const c = RENO()
   c.t.snd.ssthresh = 10
