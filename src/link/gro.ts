@@ -57,6 +57,12 @@ export class Gro {
       return
     }
     const at = this.#find(packet, l3, l4)
+    // PSH ends a merge: one that begins with it is over.
+    const pushes = (tcp.flags(packet.bytes, l4) & tcp.PSH) !== 0
+    if (at < 0 && pushes) {
+      this.#into(packet)
+      return
+    }
     if (!isMergeable(packet, l3, l4)) {
       if (at >= 0) this.#complete(at)
       this.#into(packet)
@@ -70,7 +76,8 @@ export class Gro {
       }
       this.#complete(at)
     }
-    this.#hold(packet, l3, l4)
+    if (pushes) this.#into(packet)
+    else this.#hold(packet, l3, l4)
   }
 
   /** The batch is over: everything held goes on, in the order in which it began. */
@@ -94,11 +101,6 @@ export class Gro {
   }
 
   #hold(packet: Packet, l3: number, l4: number): void {
-    // PSH ends a merge: one that begins with it is over.
-    if ((tcp.flags(packet.bytes, l4) & tcp.PSH) !== 0) {
-      this.#into(packet)
-      return
-    }
     if (this.#held === GRO_FLOWS) this.#complete(0)
     const flow = this.#flows[this.#held++] as Flow
     const total = ipv4.totalLength(packet.bytes, l3)

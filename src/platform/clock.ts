@@ -57,6 +57,8 @@ export class RealClock extends Clock {
   /** A call of `#run` is on its way. */
   #scheduled = false
   #running = false
+  /** Looking the global up costs as much as reading it: Node has a getter there. */
+  readonly #performance = performance
   /** The last reading, and how many more calls it may serve while tasks run. */
   #cached: Micros = 0
   #fresh = 0
@@ -75,7 +77,7 @@ export class RealClock extends Clock {
     // Reading the platform's clock costs as much as the work on a small packet: while tasks run, one reading serves a few.
     if (this.#running && --this.#fresh > 0) return this.#cached
     this.#fresh = READINGS
-    this.#cached = Math.floor(performance.now() * 1000)
+    this.#cached = Math.floor(this.#performance.now() * 1000)
     return this.#cached
   }
 
@@ -149,6 +151,8 @@ export class RealClock extends Clock {
   }
 
   #rearm(): void {
+    // Stale entries may stay where they are as long as the host timer goes off before.
+    if (this.soonest >= this.#armedFor) return
     const at = this.earliest()
     if (at < this.#armedFor) this.#arm(at)
   }

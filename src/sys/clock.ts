@@ -15,17 +15,34 @@ export type Micros = number
  * has to define on objects of many classes, and 5 ns to set it.
  */
 export abstract class Task {
-  /** True while it waits in a clock's queue; kept by the clock, as is the next in that queue. */
-  declare queued: boolean
-  declare nextTask: Task | null
+  /** Its place in a clock's queue. */
+  declare readonly entry: TaskEntry
 
   constructor() {
-    this.queued = false
-    this.nextTask = null
+    this.entry = new TaskEntry(this)
+  }
+
+  /** True while it waits in a clock's queue. */
+  get queued(): boolean {
+    return this.entry.queued
   }
 
   /** Does a bounded amount of work; returns true to be run again after the others had their turn. */
   abstract run(): boolean
+}
+
+/**
+ * What a clock keeps of a task. Tasks are of many classes: on a record that is always of the same one the clock's fields cost 1 ns
+ * and not 10.
+ */
+class TaskEntry {
+  readonly task: Task
+  queued = false
+  next: TaskEntry | null = null
+
+  constructor(task: Task) {
+    this.task = task
+  }
 }
 
 /** A `Task` made from a function. */
@@ -84,8 +101,8 @@ export abstract class Clock {
   readonly #order: number[] = []
   #sequence = 0
   /** Tasks to run at the present instant, first to last. */
-  #firstTask: Task | null = null
-  #lastTask: Task | null = null
+  #firstTask: TaskEntry | null = null
+  #lastTask: TaskEntry | null = null
 
   constructor(epoch: Micros) {
     this.epoch = epoch
@@ -140,20 +157,29 @@ export abstract class Clock {
 
   /** Queues `task` to run soon at the present instant. */
   defer(task: Task): void {
-    if (task.queued) return
-    task.queued = true
-    if (this.#lastTask === null) {
-      this.#firstTask = this.#lastTask = task
+    const { entry } = task
+    if (!entry.queued) this.#enqueue(entry)
+  }
+
+  #enqueue(entry: TaskEntry): void {
+    entry.queued = true
+    const last = this.#lastTask
+    this.#lastTask = entry
+    if (last === null) {
+      this.#firstTask = entry
       this.onTask()
-    } else {
-      this.#lastTask.nextTask = task
-      this.#lastTask = task
-    }
+    } else last.next = entry
   }
 
   /** True if a task waits to run. */
   get hasTasks(): boolean {
     return this.#firstTask !== null
+  }
+
+  /** No timer is due before this time: that of the first entry in the queue, stale or not. */
+  protected get soonest(): Micros {
+    const timer = this.#heap[0]
+    return timer === undefined ? Infinity : timer.queuedAt
   }
 
   /** Time of the earliest timer that is really due then, or Infinity. */
@@ -168,13 +194,13 @@ export abstract class Clock {
 
   /** Runs queued tasks in order, at most `budget` of them; true if some are left. */
   runTasks(budget: number): boolean {
-    for (let task = this.#firstTask; task !== null && budget > 0; task = this.#firstTask, budget--) {
+    for (let entry = this.#firstTask; entry !== null && budget > 0; entry = this.#firstTask, budget--) {
       // Out of the queue before it runs, so that one that throws leaves the others their turn.
-      this.#firstTask = task.nextTask
+      this.#firstTask = entry.next
       if (this.#firstTask === null) this.#lastTask = null
-      task.nextTask = null
-      task.queued = false
-      if (task.run()) this.defer(task)
+      entry.next = null
+      entry.queued = false
+      if (entry.task.run() && !entry.queued) this.#enqueue(entry)
     }
     return this.#firstTask !== null
   }
