@@ -3,8 +3,8 @@
  * tries again when woken. The records of calls that sleep are used again, one of each kind a process.
  */
 import { AF_UNIX, SIZEOF_SOCKADDR_STORAGE, type SockAddr } from '../sock/address.ts'
-import { MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_WAITALL } from '../sock/constants.ts'
-import { RCV_SHUTDOWN } from '../sock/sock.ts'
+import { MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_WAITALL, MSG_ZEROCOPY } from '../sock/constants.ts'
+import { Message, RCV_SHUTDOWN } from '../sock/sock.ts'
 import { READABLE, WRITABLE } from '../sock/wait-queue.ts'
 import type { AddressOut } from '../socket/address-value.ts'
 import type { Calls } from '../socket/calls.ts'
@@ -27,7 +27,7 @@ import { PendingMessage } from './pending-message.ts'
 import type { SigSet } from './sigset.ts'
 
 /** Everything but word that writing is possible, and everything but word that reading is. */
-const READ_EVENTS: number = 0xffff & ~WRITABLE
+export const READ_EVENTS: number = 0xffff & ~WRITABLE
 export const WRITE_EVENTS: number = 0xffff & ~READABLE
 const ALL_EVENTS = 0xffff
 const MICROS = 1000000
@@ -139,8 +139,10 @@ export class BlockingCalls {
     pending.flags = flags
     pending.from = from
     const first = pending.receive(sock, offset, length)
-    // How much a blocking caller waits for (sock_rcvlowat); datagrams are taken as they come.
-    const isCounted = isStream && (flags & (MSG_OOB | MSG_ERRQUEUE)) === 0
+    // How much a blocking caller waits for (sock_rcvlowat); datagrams are taken as they come, and local streams peeked at
+    // as they are (unix_stream_read_generic).
+    const uncounted = sock.family === AF_UNIX ? MSG_OOB | MSG_ERRQUEUE | MSG_PEEK : MSG_OOB | MSG_ERRQUEUE
+    const isCounted = isStream && (flags & uncounted) === 0
     const least = !isCounted ? 0 : (flags & MSG_WAITALL) !== 0 ? length : Math.min(sock.rcvLowat, length)
     if (first >= least || first === 0 || pending.isComplete) return first
     const isShut = (sock.shutdownMask & RCV_SHUTDOWN) !== 0
@@ -173,11 +175,14 @@ export class BlockingCalls {
     const { sock } = file
     // Messages of local sockets carry who sent them.
     sock.caller = this.#sys.credentials
-    const first = file.send(bytes, offset, length, flags, to, message?.message)
+    const carried = message === null && (flags & MSG_ZEROCOPY) !== 0 ? new Message() : message?.message
+    const mayNotWait = file.isNonBlocking || (flags & MSG_DONTWAIT) !== 0 || sock.sndTimeout < 0
+    if (carried !== undefined) carried.isWhole = !mayNotWait
+    const first = file.send(bytes, offset, length, flags, to, carried)
     // What most sends come to.
     if (first === length && message === null) return first
     const isOver = first === length || (first < 0 && first !== -EAGAIN)
-    if (isOver || file.isNonBlocking || (flags & MSG_DONTWAIT) !== 0 || sock.sndTimeout < 0) {
+    if (isOver || mayNotWait) {
       message?.endSend()
       if (isBrokenPipe(first, file.isStream, flags)) this.#context.brokenPipe()
       return this.#finish(call, first, isOver ? to : null)
@@ -192,6 +197,7 @@ export class BlockingCalls {
     pending.isStream = file.isStream
     pending.to = to === null ? null : to.clone()
     pending.message = message
+    pending.carried = carried ?? null
     pending.sent = Math.max(first , 0)
     return pending.begin(file, WRITE_EVENTS, sock.sndTimeout)
   }

@@ -3,7 +3,6 @@
 import { SEEK_CUR, SEEK_SET } from '../fs/mode.ts'
 import { AF_INET } from '../sock/address.ts'
 import * as c from '../sock/constants.ts'
-import { ANON_INODE } from '../socket/open-file.ts'
 import { SocketFile } from '../socket/socket-file.ts'
 import { EAGAIN, EBADF, EFAULT, EINVAL, ENOTTY, EPERM, ESPIPE, SystemError } from '../sys/errno.ts'
 import { WRITE_EVENTS } from './blocking.ts'
@@ -18,8 +17,10 @@ import {
   packIfReq,
   unpackIfReq,
 } from './ifreq.ts'
+import { PipeReader, PipeWriter } from './pipe.ts'
 import { addRoute, deleteRoute, type RtEntry } from './rtentry.ts'
-import { type FileOffset, Sendfile } from './sendfile.ts'
+import { type FileOffset, MAX_RW_COUNT, Sendfile } from './sendfile.ts'
+import { PendingSplice, Splice } from './splice.ts'
 
 /** struct ifconf: a buffer for structs ifreq, null to ask how many bytes they need; `len` is what was used. */
 export interface IfConf {
@@ -29,6 +30,9 @@ export interface IfConf {
 
 /** What ioctl(2) takes beside an int: a struct by its fields, or its bytes as C has them on x86-64. */
 export type IoctlArgument = number | Uint8Array | IfReq | IfConf | RtEntry
+
+/** All flags of splice(2) and tee(2). */
+const SPLICE_F_ALL = c.SPLICE_F_MOVE | c.SPLICE_F_NONBLOCK | c.SPLICE_F_MORE | c.SPLICE_F_GIFT
 
 /** struct rlimit. */
 export interface RLimit {
@@ -54,8 +58,7 @@ export abstract class DescriptorCalls extends FileCalls {
     if (offset !== null && !(position >= 0)) return fail(EINVAL)
     const out = this.files.get(outFd)
     if (out === null || !out.isForWriting) return fail(EBADF)
-    const isAnonymous = out.inodeNumber === ANON_INODE
-    if (!isPlaced || isAnonymous || (out.flags & c.O_APPEND) !== 0) return fail(EINVAL)
+    if (!isPlaced || !out.canSpliceTo || (out.flags & c.O_APPEND) !== 0) return fail(EINVAL)
     const moved = (to: number): void => {
       if (offset === null) from.seek(to, SEEK_SET)
       else offset.offset = to
@@ -68,6 +71,62 @@ export abstract class DescriptorCalls extends FileCalls {
     if (result === -EAGAIN && !out.isNonBlocking && timeout >= 0) return call.begin(out, WRITE_EVENTS, timeout)
     call.stop()
     return result < 0 ? fail(result) : result
+  }
+
+  /**
+   * splice(2): at most `length` bytes from `inFd` to `outFd`, one of which is a pipe, without the program's seeing them. The
+   * other may be a pipe, a socket or a file, read or written at `inOffset` or `outOffset`, or where it stands (null).
+   * `flags`: SPLICE_F_NONBLOCK does not wait for the pipe, with SPLICE_F_MORE more will follow. 0 at the end. EINVAL for what
+   * cannot be spliced and if neither is a pipe, ESPIPE for a place in a pipe.
+   */
+  // biome-ignore format: the parameters of splice(2)
+  splice(inFd: number, inOffset: FileOffset | null, outFd: number, outOffset: FileOffset | null, length: number, flags: number = 0): number | Promise<number> {
+    const fail = (errno: number): never => {
+      throw new SystemError('splice', errno)
+    }
+    if (length === 0) return 0
+    if ((flags & ~SPLICE_F_ALL) !== 0) return fail(EINVAL)
+    const from = this.files.get(inFd)
+    const out = this.files.get(outFd)
+    if (from === null || out === null) return fail(EBADF)
+    const isFromPipe = from instanceof PipeReader || from instanceof PipeWriter
+    const isToPipe = out instanceof PipeReader || out instanceof PipeWriter
+    if ((isFromPipe && inOffset !== null) || (isToPipe && outOffset !== null)) return fail(ESPIPE)
+    if (!from.isForReading || !out.isForWriting) return fail(EBADF)
+    const isSame = isFromPipe && isToPipe && from.pipe === out.pipe
+    if (isSame || (!isFromPipe && !isToPipe)) return fail(EINVAL)
+    const other = isFromPipe ? out : from
+    const offset = isFromPipe ? outOffset : inOffset
+    const here = other.seek(0, SEEK_CUR)
+    if (offset !== null && !(here >= 0 && offset.offset >= 0)) return fail(EINVAL)
+    if (isFromPipe && (out.flags & c.O_APPEND) !== 0) return fail(EINVAL)
+    const position = offset === null ? Math.max(here, 0) : offset.offset
+    const splice = new Splice({ from, out, length: Math.min(length, MAX_RW_COUNT), flags, position })
+    return this.#spliced('splice', splice, () => {
+      if (offset !== null) offset.offset = splice.position
+      else if (splice.position !== position) other.seek(splice.position, SEEK_SET)
+    })
+  }
+
+  /** tee(2): at most `length` bytes of the pipe `inFd` to the pipe `outFd`; they stay in both. */
+  tee(inFd: number, outFd: number, length: number, flags: number = 0): number | Promise<number> {
+    if ((flags & ~SPLICE_F_ALL) !== 0) throw new SystemError('tee', EINVAL)
+    if (length === 0) return 0
+    const from = this.files.get(inFd)
+    const out = this.files.get(outFd)
+    if (from === null || out === null || !from.isForReading || !out.isForWriting) throw new SystemError('tee', EBADF)
+    const arePipes = from instanceof PipeReader && out instanceof PipeWriter
+    if (!arePipes || from.pipe === out.pipe) throw new SystemError('tee', EINVAL)
+    return this.#spliced('tee', new Splice({ from, out, length, flags, isTee: true }), () => {})
+  }
+
+  #spliced(call: string, splice: Splice, ended: () => void): number | Promise<number> {
+    const brokenPipe = (): void => this.brokenPipe()
+    const { clock } = this.host
+    if (splice.out instanceof SocketFile) splice.out.sock.caller = this.credentials
+    return this.pace.after(
+      new PendingSplice(call, { clock, sleepers: this.sleepers, brokenPipe }, splice, ended).start(),
+    )
   }
 
   /**

@@ -1,7 +1,8 @@
 /** The calls that may sleep, each with what it remembers while it does (the loops of tcp_recvmsg, tcp_sendmsg, …). */
 import { AF_INET, AF_UNSPEC, SockAddr } from '../sock/address.ts'
-import { MSG_NOSIGNAL, MSG_PEEK, MSG_ZEROCOPY } from '../sock/constants.ts'
+import { MSG_NOSIGNAL, MSG_PEEK } from '../sock/constants.ts'
 import { Message, RCV_SHUTDOWN, SEND_SHUTDOWN, type Sock, TCP_CLOSE } from '../sock/sock.ts'
+import { endZeroCopy } from '../sock/zerocopy.ts'
 import { type AddressOut, writeAddress } from '../socket/address-value.ts'
 import type { Calls } from '../socket/calls.ts'
 import type { MessageCall } from '../socket/msghdr.ts'
@@ -140,6 +141,8 @@ export class PendingSend extends ProcessCall {
   isStream = false
   to: SockAddr | null = null
   message: MessageCall | null = null
+  /** The message sent, or what holds the notification of MSG_ZEROCOPY. */
+  carried: Message | null = null
   sent = 0
 
   protected override attempt(): number {
@@ -148,15 +151,13 @@ export class PendingSend extends ProcessCall {
     if (this.sent > 0 && (sock.error !== 0 || (sock.shutdownMask & SEND_SHUTDOWN) !== 0)) return this.sent
     // A pending error comes before what the socket's state says (sk_stream_error, sock_alloc_send_pskb).
     if (sock.error !== 0) return -sock.takeError()
-    // The notification is about what was taken first; the rest was not numbered again.
-    if (this.sent > 0) this.flags &= ~MSG_ZEROCOPY
     const result = file.send(
       this.bytes as Uint8Array,
       this.offset + this.sent,
       this.length - this.sent,
       this.flags,
       this.to,
-      this.message?.message,
+      this.carried,
     )
     if (result < 0) return result !== -EAGAIN && this.sent > 0 ? this.sent : result
     this.sent += result
@@ -178,10 +179,12 @@ export class PendingSend extends ProcessCall {
 
   protected override letGo(): void {
     super.letGo()
+    const { file, carried } = this
+    if (file !== null && carried !== null) endZeroCopy(file.sock, carried)
     this.file = null
     this.bytes = null
     this.message?.endSend()
-    this.message = null
+    this.message = this.carried = null
   }
 }
 

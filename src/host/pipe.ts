@@ -24,8 +24,13 @@ const PIPE_LIMIT = 0x80000000
 const READABLE = POLLIN | POLLRDNORM
 const WRITABLE = POLLOUT | POLLWRNORM
 
+/** What a page holds, beside what write(2) may add to (PIPE_BUF_FLAG_CAN_MERGE): one write to a pipe with O_DIRECT; spliced bytes. */
+const MERGES = 0
+const PACKET = 1
+const SPLICED = 2
+
 /** What both ends refer to (struct pipe_inode_info). Slot i is page i of one chunk, which the pipe has while it is not empty. */
-class Pipe {
+export class Pipe {
   readonly readWait: WaitQueue = new WaitQueue()
   readonly writeWait: WaitQueue = new WaitQueue()
   readers = 1
@@ -37,8 +42,8 @@ class Pipe {
   #mask: number = SLOTS - 1
   #offset: Int32Array = new Int32Array(SLOTS)
   #length: Int32Array = new Int32Array(SLOTS)
-  /** 1: one write of a pipe with O_DIRECT, which is read alone. */
-  #isPacket: Uint8Array = new Uint8Array(SLOTS)
+  /** MERGES, PACKET, which is read alone, or SPLICED. */
+  #kind: Uint8Array = new Uint8Array(SLOTS)
   #chunk: Chunk | null = null
   #head = 0
   #tail = 0
@@ -64,7 +69,7 @@ class Pipe {
     const rings = [new Int32Array(slots), new Int32Array(slots), new Uint8Array(slots)] as const
     for (let i = 0; i < used; i++) {
       const from = (this.#tail + i) & this.#mask
-      for (const [r, ring] of [this.#offset, this.#length, this.#isPacket].entries()) {
+      for (const [r, ring] of [this.#offset, this.#length, this.#kind].entries()) {
         ;(rings[r] as Int32Array | Uint8Array)[i] = ring[from] as number
       }
       chunk?.bytes.set((this.#chunk as Chunk).bytes.subarray(from * PIPE_BUF, (from + 1) * PIPE_BUF), i * PIPE_BUF)
@@ -72,7 +77,7 @@ class Pipe {
     const wasFull = this.isFull
     this.#dropChunk()
     this.#chunk = chunk
-    ;[this.#offset, this.#length, this.#isPacket] = rings
+    ;[this.#offset, this.#length, this.#kind] = rings
     this.#slots = slots
     this.#mask = slots - 1
     this.#tail = 0
@@ -110,7 +115,7 @@ class Pipe {
       copied += part
       this.#offset[slot] = from + part
       this.#length[slot] = there - part
-      const isPacket = this.#isPacket[slot] === 1
+      const isPacket = this.#kind[slot] === PACKET
       if (part === there || isPacket) this.#tail++
       if (isPacket) break
     }
@@ -127,14 +132,8 @@ class Pipe {
     if (this.readers === 0) return -EPIPE
     let written = this.#merge(bytes, offset, length & (PIPE_BUF - 1))
     while (written < length && !this.isFull) {
-      this.#chunk ??= this.#pool.takeChunk(this.capacity)
-      const slot = this.#head & this.#mask
       const part = Math.min(PIPE_BUF, length - written)
-      copy(this.#chunk.bytes, slot * PIPE_BUF, bytes, offset + written, part)
-      this.#offset[slot] = 0
-      this.#length[slot] = part
-      this.#isPacket[slot] = isPacket ? 1 : 0
-      this.#head++
+      this.#push(bytes, offset + written, part, isPacket ? PACKET : MERGES)
       written += part
     }
     // Readers are told of every write, also of one that found no room: edge-triggered programs rely on it (poll_usage).
@@ -147,10 +146,79 @@ class Pipe {
     if (length === 0 || this.isEmpty) return 0
     const slot = (this.#head - 1) & this.#mask
     const end = (this.#offset[slot] as number) + (this.#length[slot] as number)
-    if (this.#isPacket[slot] === 1 || end + length > PIPE_BUF) return 0
+    if (this.#kind[slot] !== MERGES || end + length > PIPE_BUF) return 0
     copy((this.#chunk as Chunk).bytes, slot * PIPE_BUF + end, bytes, offset, length)
     this.#length[slot] = (this.#length[slot] as number) + length
     return length
+  }
+
+  /** Takes the next page for up to PIPE_BUF bytes. */
+  #push(bytes: Uint8Array, offset: number, length: number, kind: number): void {
+    this.#chunk ??= this.#pool.takeChunk(this.capacity)
+    const slot = this.#head++ & this.#mask
+    copy(this.#chunk.bytes, slot * PIPE_BUF, bytes, offset, length)
+    this.#offset[slot] = 0
+    this.#length[slot] = length
+    this.#kind[slot] = kind
+  }
+
+  // ---- splice(2) ----
+
+  /** Bytes of the pages that are free. */
+  get room(): number {
+    return (this.#slots - this.#head + this.#tail) * PIPE_BUF
+  }
+
+  /** Puts bytes for which there is room into pages of their own, of the first leaving out `skew` bytes (splice_to_pipe). */
+  fill(bytes: Uint8Array, offset: number, length: number, skew: number): void {
+    for (let done = 0, part = 0; done < length; done += part) {
+      part = Math.min(done === 0 ? PIPE_BUF - skew : PIPE_BUF, length - done)
+      this.#push(bytes, offset + done, part, SPLICED)
+    }
+    this.readWait.wake(READABLE)
+  }
+
+  /** Puts the first `length` bytes into another pipe too, page by page, of the last perhaps a part: how many had room. */
+  copyTo(to: Pipe, length: number): number {
+    let done = 0
+    for (let i = this.#tail; i < this.#head && done < length && !to.isFull; i++) {
+      const slot = i & this.#mask
+      const part = Math.min(this.#length[slot] as number, length - done)
+      const at = slot * PIPE_BUF + (this.#offset[slot] as number)
+      to.#push((this.#chunk as Chunk).bytes, at, part, this.#kind[slot] === PACKET ? PACKET : SPLICED)
+      done += part
+    }
+    to.readWait.wake(READABLE)
+    return done
+  }
+
+  /** The first `length` bytes, or those of the first `pages` pages, where they lie. */
+  parts(length: number, pages: number): Uint8Array[] {
+    const parts: Uint8Array[] = []
+    const end = Math.min(this.#head, this.#tail + pages)
+    for (let i = this.#tail, left = length; i < end && left > 0; i++) {
+      const slot = i & this.#mask
+      const from = slot * PIPE_BUF + (this.#offset[slot] as number)
+      const part = Math.min(this.#length[slot] as number, left)
+      parts.push((this.#chunk as Chunk).bytes.subarray(from, from + part))
+      left -= part
+    }
+    return parts
+  }
+
+  /** Drops the first `length` bytes. */
+  drop(length: number): void {
+    const wasFull = this.isFull
+    for (let left = length; left > 0; ) {
+      const slot = this.#tail & this.#mask
+      const part = Math.min(this.#length[slot] as number, left)
+      this.#offset[slot] = (this.#offset[slot] as number) + part
+      this.#length[slot] = (this.#length[slot] as number) - part
+      if (this.#length[slot] === 0) this.#tail++
+      left -= part
+    }
+    if (this.isEmpty) this.#dropChunk()
+    if (wasFull && !this.isFull) this.writeWait.wake(WRITABLE)
   }
 
   #dropChunk(): void {

@@ -15,7 +15,7 @@ const CALLS: readonly string[] = (
   'close dup unlink chmod dup2 dup3 fcntl ioctl poll ppoll select pselect epoll_create epoll_create1 epoll_ctl ' +
   'epoll_wait epoll_pwait epoll_pwait2 eventfd eventfd_read eventfd_write timerfd_create timerfd_settime ' +
   'timerfd_gettime open creat pread pwrite lseek fsync ftruncate truncate stat lstat fstat access fchmod chown mkdir rmdir rename ' +
-  'link symlink readlink getdents chdir fchdir getcwd umask sendfile close_range getrlimit setrlimit fork wait waitpid waitid kill raise sigqueue sigaction signal sigprocmask sigpending ' +
+  'link symlink readlink getdents chdir fchdir getcwd umask sendfile splice tee close_range getrlimit setrlimit fork wait waitpid waitid kill raise sigqueue sigaction signal sigprocmask sigpending ' +
   'pause sigsuspend sigtimedwait sigwaitinfo signalfd alarm setitimer getitimer sleep nanosleep clock_nanosleep ' +
   'clock_gettime getpid getppid getpgid getpgrp getsid setpgid setsid exit'
 ).split(' ')

@@ -164,6 +164,10 @@ class OpenGenerated extends TreeFile<GeneratedFile> {
     return true
   }
 
+  override get canSpliceTo(): boolean {
+    return this.inode.isSysctl
+  }
+
   #contentsAt(position: number): Uint8Array {
     if (this.#contents === null || position === 0) {
       const made = this.inode.contents(this.#user)
@@ -273,6 +277,10 @@ class OpenMemory extends TreeFile<Device> {
     this.#isFull = inode.minor === 7
   }
 
+  override get canSpliceTo(): boolean {
+    return !this.#isFull
+  }
+
   override pread(_position: number, bytes: Uint8Array, offset: number, length: number): number {
     if (!this.canRead) return -EBADF
     if (this.#isNull) return 0
@@ -292,8 +300,10 @@ class OpenMemory extends TreeFile<Device> {
 
   override spanAt(_position: number, span: Span): number {
     if (!this.canRead) return -EBADF
+    // null_fops has no splice_read.
+    if (this.#isNull) return -EINVAL
     span.offset = 0
-    span.length = this.#isNull ? 0 : ZEROS
+    span.length = ZEROS
     if (span.bytes.length < span.length) span.bytes = new Uint8Array(ZEROS)
     return 0
   }
@@ -303,8 +313,9 @@ class OpenMemory extends TreeFile<Device> {
   }
 }
 
-/** Bytes of /dev/zero that are sent at a time. */
+/** Bytes of /dev/zero, and of /dev/random, that are sent at a time. */
 const ZEROS = 65536
+const RANDOMS = 4096
 
 /** /dev/random and /dev/urandom: the host's own chance. */
 class OpenRandom extends TreeFile<Device> {
@@ -327,6 +338,14 @@ class OpenRandom extends TreeFile<Device> {
 
   override pwrite(_position: number, _bytes: Uint8Array, _offset: number, length: number): number {
     return this.canWrite ? length : -EBADF
+  }
+
+  override spanAt(_position: number, span: Span): number {
+    if (!this.canRead) return -EBADF
+    if (span.bytes.length < RANDOMS) span.bytes = new Uint8Array(RANDOMS)
+    span.offset = 0
+    span.length = this.pread(0, span.bytes, 0, RANDOMS)
+    return 0
   }
 
   override seek(): number {

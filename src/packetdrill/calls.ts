@@ -11,7 +11,6 @@ import {
   MSG_FASTOPEN,
   MSG_PEEK,
   MSG_WAITALL,
-  MSG_ZEROCOPY,
   O_ACCMODE,
   O_NONBLOCK,
   SIOCINQ,
@@ -24,16 +23,18 @@ import {
 import { IoVec } from '../sock/message.ts'
 import { Message, type Sock, TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../sock/sock.ts'
 import { POLLIN } from '../sock/wait-queue.ts'
+import { endZeroCopy } from '../sock/zerocopy.ts'
 import { SocketFile } from '../socket/socket-file.ts'
-import { EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, EFAULT, EINPROGRESS, EINVAL, ENOENT, EPIPE } from '../sys/errno.ts'
+import { EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, EFAULT, EINPROGRESS, EINVAL, EPIPE } from '../sys/errno.ts'
 import { Tcb } from '../tcp/tcb.ts'
 import { checkMessage } from './control.ts'
-import { EpollHandle, FileHandle, SocketHandle } from './handles.ts'
+import { open, pipe, splice, transfer } from './file-calls.ts'
+import { EpollHandle, SocketHandle, ZeroFile } from './handles.ts'
 import { done, install, type Operation, ok, type Start, socketAt, WAIT, zeros } from './operation.ts'
 import { getOptionCall, setOptionCall } from './option-calls.ts'
 import { epollControl, epollWait, poll } from './ready-calls.ts'
 import type { Expression, SystemCall } from './script.ts'
-import { field, items, numberOf, numberOr, Unsupported, vectorLength, vectorLengths } from './values.ts'
+import { field, numberOf, numberOr, Unsupported, vectorLength, vectorLengths } from './values.ts'
 import type { World } from './world.ts'
 
 /** Begins `call`; a blocking call goes on in the operation returned. */
@@ -133,13 +134,14 @@ function receiving(
   const { sock } = file
   const bytes = zeros(length)
   const sleeps = !file.isNonBlocking && (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) === 0
-  const least = (flags & MSG_PEEK) !== 0 ? 1 : (flags & MSG_WAITALL) !== 0 ? length : sock.rcvLowat
+  const least = (flags & MSG_WAITALL) !== 0 ? length : sock.rcvLowat
   let taken = 0
   return {
     queues: [file.wait],
     deadline: Infinity,
     givesFd: false,
     attempt(): number {
+      if ((flags & MSG_PEEK) !== 0) taken = 0
       const n = sock.receive(bytes, taken, length - taken, flags, message)
       if (n === -EAGAIN && sleeps) return WAIT
       if (n <= 0) return taken > 0 ? taken : n
@@ -165,46 +167,46 @@ function sending(
   const { sock } = file
   const bytes = zeros(length)
   const isNonBlocking = file.isNonBlocking || (flags & MSG_DONTWAIT) !== 0
+  const carried = message ?? new Message()
+  carried.isWhole = !isNonBlocking
   let sent = 0
   let isOpen = true
   let isStarted = false
+  const step = (): number => {
+    for (;;) {
+      if (!isOpen) {
+        // Fast Open: the call waits for the handshake as connect() would.
+        if (isOpening(sock.state)) return WAIT
+        isOpen = true
+        if (sent < length) sock.writersWaiting--
+        const error = sock.takeError()
+        if (error !== 0) return -error
+        if (sent >= length) return sent
+      }
+      const n = sock.send(bytes, sent, length - sent, isStarted ? flags & ~MSG_FASTOPEN : flags, to, carried)
+      isStarted = true
+      if (n > 0) sent += n
+      if (isNonBlocking) return sent > 0 ? sent : n
+      if (n < 0 && n !== -EAGAIN && n !== -EINPROGRESS) return sent > 0 ? sent : n
+      if (isOpening(sock.state) && !isPassive(sock)) {
+        isOpen = false
+        if (sent < length) sock.writersWaiting++
+        continue
+      }
+      if (sent >= length) return sent
+      if (n <= 0) return WAIT
+      // A short count: memory is exhausted, so it sleeps.
+      if (n < length && sent < length) return WAIT
+    }
+  }
   return {
     queues: [file.wait],
     deadline: Infinity,
     givesFd: false,
     attempt(): number {
-      for (;;) {
-        if (!isOpen) {
-          // Fast Open: the call waits for the handshake as connect() would.
-          if (isOpening(sock.state)) return WAIT
-          isOpen = true
-          if (sent < length) sock.writersWaiting--
-          const error = sock.takeError()
-          if (error !== 0) return -error
-          if (sent >= length) return sent
-        }
-        const n = sock.send(
-          bytes,
-          sent,
-          length - sent,
-          isStarted ? flags & ~(sent > 0 ? MSG_FASTOPEN | MSG_ZEROCOPY : MSG_FASTOPEN) : flags,
-          to,
-          message,
-        )
-        isStarted = true
-        if (n > 0) sent += n
-        if (isNonBlocking) return sent > 0 ? sent : n
-        if (n < 0 && n !== -EAGAIN && n !== -EINPROGRESS) return sent > 0 ? sent : n
-        if (isOpening(sock.state) && !isPassive(sock)) {
-          isOpen = false
-          if (sent < length) sock.writersWaiting++
-          continue
-        }
-        if (sent >= length) return sent
-        if (n <= 0) return WAIT
-        // A short count: memory is exhausted, so it sleeps.
-        if (n < length && sent < length) return WAIT
-      }
+      const result = step()
+      if (result !== WAIT) endZeroCopy(sock, carried)
+      return result
     },
     check: ok,
   }
@@ -229,7 +231,7 @@ function badRead(handle: SocketHandle): Operation {
 function read(world: World, args: readonly Expression[], call: SystemCall): Operation {
   const handle = world.handles.get(numberOr(args[0], -1))
   if (handle === undefined) return done(-EBADF)
-  if (handle.kind === 'file') return done(takeFrom(handle, numberOr(args[2], 0)))
+  if (handle.kind === 'file') return transfer(handle, numberOr(args[2], 0), false)
   if (handle.kind !== 'socket') return done(-EINVAL)
   const isVector = call.name === 'readv'
   if (isBadPointer(args[1]) && numberOr(args[2], 0) > 0) return badRead(handle)
@@ -243,10 +245,7 @@ function write(world: World, args: readonly Expression[], call: SystemCall): Ope
   const handle = world.handles.get(numberOr(args[0], -1))
   if (handle === undefined) return done(-EBADF)
   const length = call.name === 'writev' ? vectorLength(args[1]) : numberOr(args[2], 0)
-  if (handle.kind === 'file') {
-    ;(handle.pipe ?? handle).size += length
-    return done(length)
-  }
+  if (handle.kind === 'file') return transfer(handle, length, true)
   if (handle.kind !== 'socket') return done(-EINVAL)
   if (isBadPointer(args[1]) && length > 0 && call.name !== 'writev')
     return done(handle.file.sock.state === TCP_CLOSE ? -EPIPE : -EFAULT)
@@ -287,7 +286,10 @@ function close(world: World, args: readonly Expression[]): Operation {
   const handle = world.handles.get(fd)
   if (handle === undefined) return done(-EBADF)
   world.handles.delete(fd)
-  if (handle.kind !== 'socket') return done(0)
+  if (handle.kind !== 'socket') {
+    handle.file.unref()
+    return done(0)
+  }
   handle.isClosed = true
   if (handle.file.sock.state === TCP_LISTEN && world.flow?.handle === handle) world.isListening = false
   const { file } = handle
@@ -335,68 +337,15 @@ function ioctl(world: World, args: readonly Expression[]): Operation {
   }
 }
 
-function open(world: World, args: readonly Expression[], call: SystemCall): Operation {
-  const path = args[0]?.kind === 'string' ? args[0].text : ''
-  const size = world.files.get(path)
-  if (size === undefined) return done(-ENOENT)
-  return done(install(world, call, new FileHandle(size)), true)
-}
-
-function takeFrom(file: FileHandle, length: number): number {
-  const source = file.pipe ?? file
-  const n = Math.max(0, Math.min(length, source.size - source.offset))
-  source.offset += n
-  return n
-}
-
-function pipe(world: World, args: readonly Expression[]): Operation {
-  const [readEnd, writeEnd] = items(args[0])
-  const store = new FileHandle(0)
-  const other = new FileHandle(0)
-  other.pipe = store
-  world.handles.set(numberOr(readEnd, -1), store)
-  world.handles.set(numberOr(writeEnd, -1), other)
-  return done(0)
-}
-
 /** sendfile(out, in, [off], n). */
 function sendfile(world: World, args: readonly Expression[]): Operation {
   const out = socketAt(world, args[0])
   const from = world.handles.get(numberOr(args[1], -1))
-  if (out === null || from?.kind !== 'file') return done(-EBADF)
+  if (out === null || !(from?.file instanceof ZeroFile)) return done(-EBADF)
+  const { file } = from
   const offset = numberOf(args[2])
-  if (offset !== null) from.offset = offset
-  return sending(out, takeFrom(from, numberOr(args[3], 0)), 0, null)
-}
-
-/** splice(in, NULL, out, NULL, n, flags). */
-function splice(world: World, args: readonly Expression[]): Operation {
-  const from = world.handles.get(numberOr(args[0], -1))
-  const to = world.handles.get(numberOr(args[2], -1))
-  const length = numberOr(args[4], 0)
-  if (from?.kind === 'file' && to?.kind === 'socket') return sending(to, takeFrom(from, length), 0, null)
-  if (from?.kind === 'file' && to?.kind === 'file') {
-    const n = takeFrom(from, length)
-    ;(to.pipe ?? to).size += n
-    return done(n)
-  }
-  if (from?.kind === 'socket' && to?.kind === 'file') {
-    const { file } = from
-    const bytes = zeros(length)
-    return {
-      queues: [file.wait],
-      deadline: Infinity,
-      givesFd: false,
-      attempt(): number {
-        const n = file.sock.splice(bytes, 0, length, file.isNonBlocking)
-        if (n === -EAGAIN && !file.isNonBlocking) return WAIT
-        if (n > 0) (to.pipe ?? to).size += n
-        return n
-      },
-      check: ok,
-    }
-  }
-  return done(-EBADF)
+  if (offset !== null) file.position = offset
+  return sending(out, file.read(zeros(numberOr(args[3], 0)), 0, numberOr(args[3], 0)), 0, null)
 }
 
 const TABLE: Readonly<Record<string, Start>> = {

@@ -296,6 +296,11 @@ export const FD_CLOEXEC = 1
 /** close_range(2): only mark them to be closed by exec; a table of the process's own first. */
 export const CLOSE_RANGE_UNSHARE = 2
 export const CLOSE_RANGE_CLOEXEC = 4
+/** splice(2), tee(2): nothing (2.6.21); do not wait for the pipe; more will follow; for vmsplice(2) only. */
+export const SPLICE_F_MOVE = 1
+export const SPLICE_F_NONBLOCK = 2
+export const SPLICE_F_MORE = 4
+export const SPLICE_F_GIFT = 8
 /** getrlimit(2). */
 export const RLIMIT_NOFILE = 7
 export const RLIM_NLIMITS = 16

@@ -3,6 +3,7 @@
  * readiness. Raw, ping, packet and netlink sockets are made of it.
  */
 import type { Packet, PacketOwner } from '../buf/packet.ts'
+import { SKB_SIZE, SMALL_HEAD } from '../buf/skb-size.ts'
 import { PacketQueue } from '../link/queue.ts'
 import { EAGAIN, EPIPE } from '../sys/errno.ts'
 import { FIONREAD, MSG_PEEK, MSG_TRUNC, SIOCOUTQ } from './constants.ts'
@@ -13,9 +14,6 @@ import { POLLERR, POLLHUP, POLLIN, POLLRDHUP, POLLRDNORM, READABLE, WRITABLE } f
 
 /** What Linux adds to a packet's bytes before the allocator rounds up: room for a link header, struct skb_shared_info. */
 const SKB_OVERHEAD = 351
-/** Size of the cache for small heads (SKB_SMALL_HEAD_CACHE_SIZE), sizeof(struct sk_buff) rounded up to a cache line. */
-const SKB_SMALL_HEAD = 576
-const SKB_SIZE = 256
 /** Above this Linux keeps the payload in pages (SKB_MAX_ALLOC), and accounts for this much beside it. */
 const SKB_MAX_ALLOC = 16028
 const PAGED_OVERHEAD = 804
@@ -24,7 +22,7 @@ const PAGED_OVERHEAD = 804
 export function packetTruesize(length: number): number {
   if (length > SKB_MAX_ALLOC) return PAGED_OVERHEAD + length
   const size = length + SKB_OVERHEAD
-  return (size <= SKB_SMALL_HEAD ? SKB_SMALL_HEAD : 1 << (32 - Math.clz32(size - 1))) + SKB_SIZE
+  return (size <= SMALL_HEAD ? SMALL_HEAD : 1 << (32 - Math.clz32(size - 1))) + SKB_SIZE
 }
 
 export abstract class DatagramSock extends Sock implements PacketOwner {

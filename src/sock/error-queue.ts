@@ -3,6 +3,7 @@
  * of what was sent, read with MSG_ERRQUEUE (ip(7), IP_RECVERR; net/ipv4/ip_sockglue.c). Bounded by the receive buffer.
  */
 import type { Packet } from '../buf/packet.ts'
+import { SHARED_INFO, SKB_SIZE, SMALL_TRUESIZE } from '../buf/skb-size.ts'
 import type { Micros } from '../sys/clock.ts'
 import { EAGAIN, ENOMSG } from '../sys/errno.ts'
 import * as wire from '../wire/ipv4.ts'
@@ -20,8 +21,8 @@ export const SO_EE_ORIGIN_TIMESTAMPING = 4
 export const SO_EE_ORIGIN_ZEROCOPY = 5
 export const SO_EE_CODE_ZEROCOPY_COPIED = 1
 /** What Linux accounts for an entry without payload; and what it looks for room for (SKB_TRUESIZE(0)). */
-const ENTRY_SIZE = 832
-const ENTRY_LEAST = 576
+const ENTRY_SIZE: number = SMALL_TRUESIZE
+const ENTRY_LEAST: number = SKB_SIZE + SHARED_INFO
 
 /** struct sock_exterr_skb with what belongs to it. */
 interface QueuedError {

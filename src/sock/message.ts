@@ -6,6 +6,7 @@ import { copy } from '../buf/chunk.ts'
 import type { Packet } from '../buf/packet.ts'
 import type { SockAddr } from './address.ts'
 import { MSG_CTRUNC } from './constants.ts'
+import type { ZeroCopy } from './zerocopy.ts'
 
 /**
  * One control message (cmsg(3)). `data` is an int, the fields of a struct in order (addresses as int32, ports as numbers, both in
@@ -118,6 +119,12 @@ export class Message {
   files: FileSource | null = null
   /** What a local socket made of the sender's control messages, or found for the receiver (struct scm_cookie). */
   scm: Scm | null = null
+  /**
+   * The sender sleeps until all is taken: if a send takes a part, the notification of MSG_ZEROCOPY stays here, held, for the
+   * sends of the rest, and the sender lets it go.
+   */
+  isWhole = false
+  zerocopy: ZeroCopy | null = null
 
   /** A control message for the program (put_cmsg); without a place for it MSG_CTRUNC says so. */
   put(level: number, type: number, data: ControlData): void {

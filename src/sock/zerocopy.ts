@@ -7,6 +7,7 @@
  */
 import { SO_ZEROCOPY } from './constants.ts'
 import { errorQueueOf } from './error-queue.ts'
+import type { Message } from './message.ts'
 import type { Sock } from './sock.ts'
 
 /** Bytes of the calls that one notification is made of (byte_limit of msg_zerocopy_realloc), and how many calls. */
@@ -57,6 +58,14 @@ export function beginZeroCopy(sock: Sock, bytes: number, tail: ZeroCopy | null):
 export function putZeroCopy(sock: Sock, z: ZeroCopy): void {
   if (--z.refs > 0) return
   errorQueueOf(sock).complete(sock, z.id, z.calls)
+}
+
+/** A call that slept for the rest is over: it lets go of what its message holds. */
+export function endZeroCopy(sock: Sock, message: Message): void {
+  const { zerocopy } = message
+  message.isWhole = false
+  message.zerocopy = null
+  if (zerocopy !== null) putZeroCopy(sock, zerocopy)
 }
 
 /** The call failed: it has no number (msg_zerocopy_put_abort). */

@@ -35,7 +35,7 @@ import { EP_MAX_EVENTS, EPOLL_CLOEXEC, EPOLL_CTL_DEL } from './epoll-constants.t
 import type { Families } from './families.ts'
 import { FileOwner, type Owners } from './file-owner.ts'
 import type { FileTable } from './file-table.ts'
-import { endMany, IOV_MAX, isUrgent, MessageCall, type MMsgHdr, type MsgHdr } from './msghdr.ts'
+import { MessageCall, type MsgHdr } from './msghdr.ts'
 import type { OpenFile } from './open-file.ts'
 import { getOption, getOptionBytes, setOption } from './options.ts'
 import {
@@ -257,36 +257,6 @@ export class Calls {
     const sent = file.send(bytes, 0, length, flags, call.message.name, call.message)
     call.endSend()
     return sent
-  }
-
-  /** recvmmsg(2) that never waits: messages received, or -errno of the first. */
-  recvmmsg(fd: number, messages: readonly MMsgHdr[], flags: number): number {
-    const file = this.socketOf(fd)
-    if (file === null) return this.socketError(fd)
-    if (file.sock.error !== 0) return -file.sock.takeError()
-    let count = 0
-    for (const message of messages) {
-      const result = this.recvmsg(fd, message.hdr, flags)
-      if (result < 0) return endMany(file.sock, count, result)
-      message.len = result
-      count++
-      if (isUrgent(message)) break
-    }
-    return count
-  }
-
-  /** sendmmsg(2) that never waits: messages sent, or -errno of the first. At most IOV_MAX at once. */
-  sendmmsg(fd: number, messages: readonly MMsgHdr[], flags: number): number {
-    const file = this.socketOf(fd)
-    if (file === null) return this.socketError(fd)
-    let count = 0
-    for (const message of messages.slice(0, IOV_MAX)) {
-      const result = this.sendmsg(fd, message.hdr, flags)
-      if (result < 0) return count > 0 ? count : result
-      message.len = result
-      count++
-    }
-    return count
   }
 
   /** Tells a socket who calls it. */

@@ -85,6 +85,11 @@ export abstract class OpenFile {
     return false
   }
 
+  /** splice(2) and sendfile(2) may write to it (file_operations.splice_write). */
+  get canSpliceTo(): boolean {
+    return this.inodeNumber !== ANON_INODE
+  }
+
   /** It can tell by signals that it is ready (file_operations.fasync). */
   get canAsync(): boolean {
     return false

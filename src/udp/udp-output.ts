@@ -1,6 +1,7 @@
 /** Sending on a UDP socket (udp_sendmsg, ip_append_data, udp_send_skb): addresses, routes, control messages, corking, segments. */
 import * as ip4 from '../addr/ip4.ts'
 import { CSUM_NONE, CSUM_PARTIAL, FRAME, HEADROOM, type Packet, type PacketOwner } from '../buf/packet.ts'
+import { SKB_SIZE } from '../buf/skb-size.ts'
 import { type Dst, IP_MAX_MTU } from '../ip/dst.ts'
 import { IPPROTO_UDP } from '../ip/transport.ts'
 import { AF_INET, AF_UNSPEC, SIZEOF_SOCKADDR, type SockAddr } from '../sock/address.ts'
@@ -61,7 +62,7 @@ import { appendBytes, UDP_MAX_SEGMENTS, UdpExtra, type UdpFlow } from './cork.ts
 const HEADERS = 28
 /** A longer payload Linux keeps in pages (SKB_MAX_ALLOC), and accounts for a small head and a struct sk_buff beside it. */
 const MAX_LINEAR = 16000
-const PAGED_OVERHEAD = 512 + 256
+const PAGED_OVERHEAD: number = 512 + SKB_SIZE
 
 /** Memory that Linux 6.18 accounts for a datagram of `length` bytes: 832 up to 197 bytes, then in powers of two. */
 export function truesize(length: number): number {

@@ -2,6 +2,7 @@
 import { FRAME } from '../buf/chunk.ts'
 import type { Packet } from '../buf/packet.ts'
 import type { PacketPool } from '../buf/pool.ts'
+import { SHARED_INFO, SKB_SIZE } from '../buf/skb-size.ts'
 import { fromProgram, type Message, type Scm, toProgram } from '../sock/message.ts'
 import type { Flights } from './garbage.ts'
 import type { UnixSock } from './unix-sock.ts'
@@ -10,9 +11,6 @@ import type { UnixSock } from './unix-sock.ts'
 const MAX_FREE = 1024
 const PAGE = 4096
 const CACHE_LINE = 64
-/** sizeof(struct skb_shared_info) and of struct sk_buff, rounded to cache lines. */
-const SHARED_INFO = 320
-const SKB_SIZE = 256
 /** Most bytes in the linear part of a stream's message (SKB_MAX_HEAD(0)) and behind it (UNIX_SKB_FRAGS_SZ). */
 const STREAM_HEAD = PAGE - SHARED_INFO
 const STREAM_PAGES = 32768

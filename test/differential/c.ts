@@ -1,5 +1,6 @@
 /** The C library by koffi: functions of integers, and an arena of memory whose addresses C sees. */
 import koffi from 'koffi'
+import { errnoName } from '../../src/sys/errno.ts'
 
 type Fn = (...args: number[]) => number
 
@@ -17,6 +18,12 @@ const LONGS: Readonly<Record<string, number>> = {
   send: 4, sendto: 6, recv: 4, recvfrom: 6, read: 3, write: 3, readv: 3, writev: 3, sendmsg: 3, recvmsg: 3,
   readlink: 3, lseek: 3, pread: 4, pwrite: 4, sendfile: 4, splice: 6, tee: 4, preadv: 4, pwritev: 4, syscall: 4,
 } // biome-ignore format: a table
+
+/** The result of a call that the harness needs; its errno thrown. */
+export function must(call: string, result: number): number {
+  if (result < 0) throw new Error(`${call}: ${errnoName(result)}`)
+  return result
+}
 
 export class Libc {
   readonly #functions: Map<string, Fn> = new Map()

@@ -18,7 +18,7 @@ import {
 import { setTimeout } from 'node:timers/promises'
 import { Sysctls } from '../../src/sys/sysctl.ts'
 import { runScript } from './arm.ts'
-import { Arena, Libc } from './c.ts'
+import { Arena, Libc, must } from './c.ts'
 import { ARENA_SIZE, KernelArm, SYS_chroot } from './kernel.ts'
 import { namespaceSockets } from './namespace.ts'
 import type { Script } from './script.ts'
@@ -46,11 +46,6 @@ const THREADS = 3
 
 const libc = new Libc()
 const arena = new Arena(ARENA_SIZE)
-
-function must(call: string, result: number): number {
-  if (result < 0) throw new Error(`${call}: errno ${-result}`)
-  return result
-}
 
 /** A new network namespace with `lo` up. */
 function newNamespace(): void {

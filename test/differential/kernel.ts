@@ -1,7 +1,17 @@
 /** The kernel's side: calls of the C library on the Linux this runs on, in a network namespace of its own. */
 import { type Arm, type AsyncCall, FD_RESULTS, type Result } from './arm.ts'
 import type { Arena, Libc } from './c.ts'
-import { cmsg, controls, messageText, optionText, readText, resultText, statText } from './outcome.ts'
+import {
+  cmsg,
+  controls,
+  messageText,
+  NULL_OFFSET,
+  optionText,
+  readText,
+  resultText,
+  spliceText,
+  statText,
+} from './outcome.ts'
 import { pollText, stateText, symbol } from './symbols.ts'
 import type { Threads } from './threads.ts'
 import { bytesOf, concat, fromLatin, latin, type Normal, Sockaddr, type Value, type ValueRecord } from './values.ts'
@@ -95,6 +105,27 @@ export class KernelArm implements Arm {
       : typeof result === 'string'
         ? { text: result }
         : result
+  }
+
+  // biome-ignore format: one line
+  #splice([from, inOffset, out, outOffset, length]: readonly [number, number, number, number, number], flags: number): number | string {
+    const [inAt, outAt] = [inOffset, outOffset].map((offset) => {
+      const at = this.#arena.room(8)
+      this.#arena.setWord(at, offset)
+      return at
+    }) as [number, number]
+    const pointer = (at: number, offset: number): number => (offset === NULL_OFFSET ? 0 : this.#arena.address(at))
+    const result = this.#libc.call(
+      'splice',
+      this.#in(from),
+      pointer(inAt, inOffset),
+      this.#in(out),
+      pointer(outAt, outOffset),
+      length,
+      flags,
+    )
+    const offset = (at: number): number => Number(this.#arena.view.getBigInt64(at, true))
+    return result < 0 ? result : spliceText(result, offset(inAt), offset(outAt))
   }
 
   #integers(name: string, args: readonly number[]): Result {
@@ -271,6 +302,10 @@ export class KernelArm implements Arm {
       )
       return result < 0 || offset < 0 ? result : `${result} offset ${Number(this.#arena.view.getBigInt64(at, true))}`
     },
+    splice: ([from, inOffset, out, outOffset, length, flags = 0]: readonly number[]) =>
+      this.#splice([from, inOffset, out, outOffset, length] as [number, number, number, number, number], flags),
+    tee: ([from, out, length, flags = 0]: readonly [number, number, number, number?]) =>
+      this.#libc.call('tee', this.#in(from), this.#in(out), length, flags),
     signalfd: ([fd, mask, flags = 0]: readonly [number, readonly number[], number?]) => {
       const at = this.#arena.room(8)
       for (const signal of mask) this.#arena.setInt(at, this.#arena.int(at) | (1 << (signal - 1)))

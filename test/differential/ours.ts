@@ -2,6 +2,7 @@
 import { Host } from '../../src/host/host.ts'
 import type { Process } from '../../src/host/process.ts'
 import { FdSet } from '../../src/host/select.ts'
+import type { FileOffset } from '../../src/host/sendfile.ts'
 import { SigSet } from '../../src/host/sigset.ts'
 import type { Stat } from '../../src/host/stat.ts'
 import { turn } from '../../src/platform/turn.ts'
@@ -17,7 +18,17 @@ import { VirtualClock } from '../../src/sys/virtual-clock.ts'
 import { Tcb } from '../../src/tcp/tcb.ts'
 import { type Arm, type AsyncCall, FD_RESULTS, type Result } from './arm.ts'
 import { portText } from './namespace.ts'
-import { cmsg, controls, messageText, optionText, readText, resultText, statText } from './outcome.ts'
+import {
+  cmsg,
+  controls,
+  messageText,
+  NULL_OFFSET,
+  optionText,
+  readText,
+  resultText,
+  spliceText,
+  statText,
+} from './outcome.ts'
 import { pollText, stateText, symbol } from './symbols.ts'
 import { bytesOf, concat, latin, Normal, Sockaddr, type Value, type ValueRecord } from './values.ts'
 
@@ -305,6 +316,22 @@ export class OurArm implements Arm {
       const made = this.#process.sendfile(out, from, at, count)
       return made instanceof Promise ? made.then(text) : text(made)
     },
+    splice: ([from, inOffset, out, outOffset, length, flags]: readonly [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number?,
+    ]) => {
+      const [inAt, outAt] = [{ offset: inOffset }, { offset: outOffset }] as const
+      const pointer = (at: FileOffset): FileOffset | null => (at.offset === NULL_OFFSET ? null : at)
+      const made = this.#process.splice(from, pointer(inAt), out, pointer(outAt), length, flags)
+      const text = (n: number): string => spliceText(n, inAt.offset, outAt.offset)
+      return made instanceof Promise ? made.then(text) : text(made)
+    },
+    tee: ([from, out, length, flags]: readonly [number, number, number, number?]) =>
+      this.#process.tee(from, out, length, flags),
     signalfd: ([fd, mask, flags]: readonly [number, readonly number[], number?]) => {
       const made = this.#process.signalfd(fd, new SigSet(mask), flags)
       return { text: String(made), fds: [made] }

@@ -99,3 +99,10 @@ export function statText(mode: number, links: number, uid: number, gid: number, 
   const isDirectory = (mode & 0o170000) === 0o040000
   return `${mode.toString(8)} ${uid}:${gid}${isDirectory ? '' : ` links ${links} size ${size}`}`
 }
+
+/** An offset of splice that stands for NULL. */
+export const NULL_OFFSET = -1
+
+/** The outcome of a splice, with where the offsets are then. */
+export const spliceText = (moved: number, inOffset: number, outOffset: number): string =>
+  `${moved}${inOffset === NULL_OFFSET ? '' : ` in ${inOffset}`}${outOffset === NULL_OFFSET ? '' : ` out ${outOffset}`}`
