@@ -1,7 +1,7 @@
 /** /proc/net/tcp, udp, unix, sockstat: the sockets of a host in the columns of the kernel's seq_files (proc(5)). */
 
 import { SOCK_STREAM } from '../sock/constants.ts'
-import { TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV } from '../sock/sock.ts'
+import { TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV } from '../sock/sock.ts'
 import type { Clock, Micros } from '../sys/clock.ts'
 import { inPingpong } from '../tcp/quick-ack.ts'
 import { Request } from '../tcp/request.ts'
@@ -137,15 +137,11 @@ export function procSockstat(host: Host): string {
   let used = udp.sockets.size + raw.sockets.size + ping.sockets.size + packet.sockets.size + netlink.sockets.size
   let inUse = 0
   let allocated = 0
-  let orphans = 0
-  let tcpBytes = 0
   let udpBytes = 0
   let udpInUse = 0
   for (const t of tcp.sockets) {
     allocated++
-    tcpBytes += t.rmemAlloc + t.wmemQueued
     if (t.inode !== 0) used++
-    else if (t.state >= TCP_FIN_WAIT1 && t.state <= TCP_LAST_ACK) orphans++
     if (t.state === TCP_LISTEN || (t.hashed && t.state !== TCP_SYN_RECV)) inUse++
   }
   for (const sock of unix.sockets) if (sock.inode !== 0 || sock.type === SOCK_STREAM) used++
@@ -157,7 +153,7 @@ export function procSockstat(host: Host): string {
   const { queues, memory } = host.ipv4.reassembler
   return (
     `sockets: used ${used}\n` +
-    `TCP: inuse ${inUse} orphan ${orphans} tw ${tcp.timeWaits} alloc ${allocated} mem ${pages(tcpBytes)}\n` +
+    `TCP: inuse ${inUse} orphan ${tcp.memory.orphans} tw ${tcp.timeWaits} alloc ${allocated} mem ${tcp.memory.pages}\n` +
     `UDP: inuse ${udpInUse} mem ${pages(udpBytes)}\n` +
     'UDPLITE: inuse 0\n' +
     `RAW: inuse ${raw.sockets.size}\n` +

@@ -152,6 +152,8 @@ export class Sysctls {
   tcp_available_congestion_control = 'cubic reno'
   tcp_rmem: readonly number[] = [4096, 131072, 6291456]
   tcp_wmem: readonly number[] = [4096, 16384, 4194304]
+  /** Pages: as of a machine with 8 GiB. */
+  tcp_mem: readonly number[] = [98304, 131072, 196608]
   // net.ipv4.conf.all
   accept_redirects = 1
   send_redirects = 1

@@ -1,0 +1,116 @@
+/**
+ * The memory of all of a host's TCP sockets together, in pages, and their orphans (net.ipv4.tcp_mem, tcp_max_orphans; tcp(7)). Below
+ * tcp_mem's first number nobody is limited; above the second there is pressure, until it has sunk below the first; above the third
+ * sockets get only what lets them go on.
+ */
+import { SF_SNDBUF_LOCK, SOCK_MIN_SNDBUF } from '../sock/sock.ts'
+import { statsOf } from './stats.ts'
+import type { Tcb } from './tcb.ts'
+import type { Tcp } from './tcp.ts'
+
+/** Memory is taken in pages (PAGE_SIZE). */
+export const PAGE = 4096
+const pagesOf = (bytes: number): number => Math.ceil(bytes / PAGE)
+
+export class TcpMemory {
+  /** Pages that sockets have (tcp_memory_allocated). */
+  pages = 0
+  /** There is pressure (tcp_memory_pressure). */
+  isTight = false
+  /** Connections that no program has any more (tcp_orphan_count). */
+  orphans = 0
+  /** Since when there is pressure, in ms of the host's clock. */
+  #since = 0
+  readonly #tcp: Tcp
+
+  constructor(tcp: Tcp) {
+    this.#tcp = tcp
+  }
+
+  /** tcp_enter_memory_pressure */
+  enter(): void {
+    if (this.isTight) return
+    this.isTight = true
+    this.#since = this.#tcp.nowMs()
+    this.#tcp.counters.TcpExtTCPMemoryPressures++
+  }
+
+  /** tcp_leave_memory_pressure */
+  leave(): void {
+    if (!this.isTight) return
+    this.isTight = false
+    this.#tcp.counters.TcpExtTCPMemoryPressuresChrono += (this.#tcp.nowMs() - this.#since) | 0
+  }
+}
+
+/** tcp_mem's numbers (sk_prot_mem_limits). */
+const LOW = 0
+const PRESSURE = 1
+const MOST = 2
+const limit = (t: Tcb, which: number): number => t.stack.sysctl.tcp_mem[which] as number
+
+const ownPages = (t: Tcb): number => (t.stats === null ? 0 : t.stats.memoryPages)
+
+/** Counts anew what a socket has; after each of its calls, segments and timers (sk_mem_charge, sk_mem_uncharge). */
+export function settleMemory(t: Tcb): void {
+  const pages = pagesOf(t.rmemAlloc + t.wmemQueued)
+  const before = ownPages(t)
+  if (pages === before) return
+  statsOf(t).memoryPages = pages
+  const { memory } = t.tcp
+  memory.pages += pages - before
+  if (memory.isTight && memory.pages < limit(t, LOW)) memory.leave()
+}
+
+/** Buffers may grow by themselves (tcp_should_expand_sndbuf, tcp_clamp_window). */
+export const mayGrow = (t: Tcb): boolean => !t.tcp.memory.isTight && t.tcp.memory.pages < limit(t, LOW)
+
+/** `bytes` more may be taken by a socket; `hasLittle`: it has less than what each may have (__sk_mem_raise_allocated). */
+function raise(t: Tcb, bytes: number, hasLittle: boolean): boolean {
+  const { memory, connections } = t.tcp
+  const own = ownPages(t)
+  const pages = pagesOf(t.rmemAlloc + t.wmemQueued + bytes)
+  const all = memory.pages - own + pages
+  if (all <= limit(t, LOW)) {
+    memory.leave()
+    return true
+  }
+  if (pages <= own) return true
+  if (all > limit(t, PRESSURE)) memory.enter()
+  if (all > limit(t, MOST)) return false
+  // Under pressure each may have its share of all there is.
+  return hasLittle || !memory.isTight || limit(t, MOST) > connections * pages
+}
+
+/** There is memory for `bytes` that were received (sk_rmem_schedule). */
+export const mayReceive = (t: Tcb, bytes: number): boolean =>
+  raise(t, bytes, t.rmemAlloc < (t.stack.sysctl.tcp_rmem[0] as number))
+
+/** There is memory for `bytes` to send; if not the send buffer shrinks to half of what it holds (sk_wmem_schedule). */
+export function maySend(t: Tcb, bytes: number): boolean {
+  if (raise(t, bytes, t.wmemQueued < (t.stack.sysctl.tcp_wmem[0] as number))) return true
+  if (!t.isFlag(SF_SNDBUF_LOCK)) t.sndbuf = Math.max(Math.min(t.sndbuf, t.wmemQueued >> 1), SOCK_MIN_SNDBUF)
+  if (t.wmemQueued + bytes >= t.sndbuf) return true
+  t.tcp.memory.enter()
+  return false
+}
+
+/** How many of `bytes` may be queued: if there is no memory, what pages that are paid for hold, or tcp_wmem's first number (tcp_wmem_schedule). */
+export function sendable(t: Tcb, bytes: number): number {
+  if (maySend(t, bytes)) return bytes
+  const little = Math.min((t.stack.sysctl.tcp_wmem[0] as number) - t.wmemQueued, bytes)
+  const queued = t.rmemAlloc + t.wmemQueued
+  const pages = Math.max(ownPages(t), little > 0 ? pagesOf(queued + little) : 0)
+  return Math.min(bytes, Math.max(pages * PAGE - queued, 0))
+}
+
+/** An orphan counts 2^`shift` times: there are too many, or it holds too much (tcp_check_oom). */
+export function isOutOfMemory(t: Tcb, shift: number): boolean {
+  const { tcp } = t
+  const isTooMany = tcp.memory.orphans << shift > t.stack.sysctl.tcp_max_orphans
+  const isTooMuch = t.wmemQueued > SOCK_MIN_SNDBUF && tcp.memory.pages > limit(t, MOST)
+  if (isTooMany) tcp.warn('TCP: too many orphaned sockets')
+  if (isTooMuch) tcp.warn('TCP: out of memory -- consider tuning tcp_mem')
+  if (isTooMany || isTooMuch) tcp.counters.TcpExtTCPAbortOnMemory++
+  return isTooMany || isTooMuch
+}
