@@ -29,6 +29,7 @@ import { armRexmt, PENDING_PROBE, PENDING_TLP, probeDelay, rearmRto, stopRexmt }
 import { trimAcked, unlinkSegment } from './tx-queue.ts'
 import { EVER_RETRANS, LOST, RETRANS, SACKED } from './tx-segment.ts'
 import { stampAcked } from './tx-timestamp.ts'
+import { checkFastPath } from './window.ts'
 
 /** The ACK is unacceptable: old beyond any window, or of data never sent. */
 export const ACK_OLD = -1
@@ -62,6 +63,8 @@ function updateWindow(t: Tcb, g: Segment): number {
     snd.wl1 = g.seq
     if (snd.wnd !== window) {
       snd.wnd = window
+      t.isPredicting = false
+      checkFastPath(t)
       if (t.sendHead !== null) restartAfterIdle(t)
       if (window > snd.maxWnd) {
         snd.maxWnd = window
@@ -103,11 +106,8 @@ function cleanQueue(t: Tcb, priorUna: number): number {
     let pieces = s.pcount
     let whole = true
     if (after(s.endSeq, una)) {
-      if (!after(una, s.seq) || s.bytes === 0) break
-      if (s.pcount === 1 && diff(una, s.seq) < s.bytes) {
-        // Part of one segment: it stays as it was sent (RFC 9293 allows, Linux does).
-        break
-      }
+      // Part of one segment: it stays as it was sent (RFC 9293 allows, Linux does).
+      if (s.pcount === 1 || !after(una, s.seq)) break
       pieces = trimAcked(t, s)
       if (pieces === 0) break
       whole = false
@@ -127,7 +127,7 @@ function cleanQueue(t: Tcb, priorUna: number): number {
     } else if (isSack) {
       t.delivered += pieces
       // A SYN says nothing of the order of data, and an idle connection keeps no recovery state.
-      if ((s.flags & SYN) === 0) rackAdvance(t, s)
+      if ((s.flags & SYN) === 0) rackAdvance(t, s, s.endSeq)
     }
     if ((sacked & LOST) !== 0) t.lostOut -= pieces
     t.packetsOut -= pieces
@@ -195,7 +195,7 @@ function settleAcked(
     sackRtt = now - state.firstTime
     caRtt = now - state.lastTime
   }
-  const sampled = ackRtt(t, after(t.snd.una, priorUna), seqRtt, sackRtt, caRtt)
+  const sampled = ackRtt(t, (flags & F.ACKED) !== 0, seqRtt, sackRtt, caRtt)
   if ((flags & F.ACKED) !== 0) {
     flags |= F.SET_XMIT_TIMER
     if (!isSack) {
@@ -233,7 +233,7 @@ const deliveredBytes = (t: Tcb, priorUna: number, tagged: number): number =>
 
 /** RFC 5961 §5.2: farther back than the largest window, or than has ever been acknowledged. */
 function isTooOld(t: Tcb, ack: number): boolean {
-  const acked = (t.stats === null ? 0 : t.stats.bytesAcked) + (t.isActive ? 1 : 0)
+  const acked = (t.stats === null ? 0 : t.stats.bytesAcked) + (t.isActive && t.snd.una !== t.snd.iss ? 1 : 0)
   return before(ack, (t.snd.una - Math.min(t.snd.maxWnd, acked)) | 0)
 }
 
@@ -255,7 +255,7 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
       if ((flags & F.NO_CHALLENGE_ACK) === 0) challengeAck(t)
       return ACK_OLD
     }
-    return oldAck(t, g, priorUna, priorDelivered, priorLost, flags)
+    return oldAck(t, g, priorUna, priorDelivered, flags)
   }
   if (after(ack, snd.nxt)) return ACK_UNSENT
   if (after(ack, priorUna)) {
@@ -324,23 +324,12 @@ function alert(t: Tcb, priorUna: number, dupacks: number, flags: number): void {
 }
 
 /** An ACK below SND.UNA that is not too old: its SACK blocks still count (LINUX-TCP 25). */
-function oldAck(
-  t: Tcb,
-  g: Segment,
-  priorUna: number,
-  priorDelivered: number,
-  priorLost: number,
-  flags: number,
-): number {
+function oldAck(t: Tcb, g: Segment, priorUna: number, priorDelivered: number, flags: number): number {
   if (g.sackCount === 0 || (t.opt & OPT_SACK) === 0) return 0
   tagQueue(t, g, priorUna, t.tcp.sackState)
   flags |= t.tcp.sackState.flags
   if ((t.opt & OPT_ACCECN) !== 0) flags |= ackEcn(t, g, t.delivered - priorDelivered, t.tcp.sackState.bytes, flags)
   alert(t, priorUna, 0, flags)
-  if (t.delivered > priorDelivered) {
-    rateSampled(t, t.delivered - priorDelivered, t.lost - priorLost, false)
-    controlCongestion(t, g.ack, t.tcp.alert.flags)
-  }
   transmitRecovery(t, t.tcp.alert.rexmit)
   return 0
 }

@@ -4,12 +4,13 @@ import { MSG_EOR, MSG_MORE, MSG_OOB } from '../sock/constants.ts'
 import { fromProgram, type Message } from '../sock/message.ts'
 import type { ZeroCopy } from '../sock/zerocopy.ts'
 import { PSH } from '../wire/tcp.ts'
+import { maySend, sendable } from './memory.ts'
 import { MAX_BURST } from './mss.ts'
 import { NAGLE_CORK, NAGLE_PUSH, nagleMode, pushPending, writeXmit } from './output.ts'
 import { add, diff } from './seq.ts'
 import { OPT_URG_SEEN, type Tcb } from './tcb.ts'
-import { appendSegment, holdZeroCopy } from './tx-queue.ts'
-import type { TxSegment } from './tx-segment.ts'
+import { appendSegment, holdZeroCopy, unlinkSegment } from './tx-queue.ts'
+import { TX_OVERHEAD, type TxSegment } from './tx-segment.ts'
 import { markStamp } from './tx-timestamp.ts'
 import { hasRoom } from './write-space.ts'
 
@@ -25,7 +26,7 @@ export function appendBytes(t: Tcb, bytes: Uint8Array, offset: number, length: n
   while (taken < length) {
     let segment = t.sendHead === null ? null : t.txTail
     if (segment === null || segment.bytes >= goal || segment.endOfRecord || segment.count >= 15) {
-      if (!hasRoom(t)) break
+      if (!hasRoom(t) || !hasMemory(t)) break
       segment = appendSegment(t, 0)
     }
     let want = Math.min(length - taken, goal - segment.bytes)
@@ -34,12 +35,16 @@ export function appendBytes(t: Tcb, bytes: Uint8Array, offset: number, length: n
       if (want === 0) {
         segment.flags |= PSH
         t.lastPushed = t.snd.writeSeq
-        if (!hasRoom(t)) break
+        if (!hasRoom(t) || !hasMemory(t)) break
         appendSegment(t, 0)
         continue
       }
     }
-    const room = pool.pageRoom(want)
+    const room = sendable(t, pool.pageRoom(want))
+    if (room === 0) {
+      if (segment.bytes === 0) unlinkSegment(t, segment)
+      break
+    }
     const at = pool.pageOffset
     fromProgram(pool.page.bytes, at, bytes, offset + taken, room, message)
     segment.append(pool.page, at, room)
@@ -65,6 +70,8 @@ export function appendBytes(t: Tcb, bytes: Uint8Array, offset: number, length: n
     } else if (segment === t.sendHead) {
       writeXmit(t, mss, NAGLE_PUSH, true, false)
     }
+    // Each run has its own time (tcp_write_xmit): what leaves later is not lost as soon.
+    t.tcp.now = t.stack.clock.now()
   }
   if ((flags & MSG_OOB) !== 0 && taken === length && taken > 0) {
     t.snd.up = t.snd.writeSeq
@@ -72,6 +79,9 @@ export function appendBytes(t: Tcb, bytes: Uint8Array, offset: number, length: n
   }
   return taken
 }
+
+/** There is memory for another segment; the first one of a queue is always taken (tcp_stream_alloc_skb). */
+const hasMemory = (t: Tcb): boolean => t.txHead === null || maySend(t, TX_OVERHEAD)
 
 /**
  * How many of `want` bytes at `position` may go into the segment: one piece of the program's memory, if it belongs to no other

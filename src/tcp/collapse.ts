@@ -4,39 +4,41 @@
  */
 import type { Packet } from '../buf/packet.ts'
 import { FIN } from '../wire/tcp.ts'
+import { mayReceive, PAGE } from './memory.ts'
+import { OooTree } from './ooo-tree.ts'
 import { appendCopy, dropQueued } from './receive-queue.ts'
 import { add, after, before, diff, type Seq } from './seq.ts'
 import { OPT_SACK, type Tcb } from './tcb.ts'
-import { clampWindow, copyCost, windowFromSpace } from './window.ts'
+import { clampWindow, copyCost, shrinkSlowStart, windowFromSpace } from './window.ts'
 
 /** Bytes copied together into one piece: what fits a page (SKB_MAX_ORDER(0, 0)). */
 const COLLAPSED = 3776
-
-/** Memory is taken in pages (SK_MEM_QUANTUM). */
-const PAGE_SIZE = 4096
 
 /**
  * `memory` bytes more fit into the pages that are paid for (sk_forward_alloc): data that was predicted is queued then without a look
  * at the buffer's limit (tcp_rcv_established).
  */
-export const fitsPages = (t: Tcb, memory: number): boolean =>
-  memory <= (-(t.rmemAlloc + t.wmemQueued) & (PAGE_SIZE - 1))
+export const fitsPages = (t: Tcb, memory: number): boolean => memory <= (-(t.rmemAlloc + t.wmemQueued) & (PAGE - 1))
 
-/** There is room for `packet`, or room was made: one may overrun the limit (tcp_can_ingest). False: it must be dropped. */
-export function makeRoom(t: Tcb, packet: Packet): boolean {
-  if (t.rmemAlloc <= t.rcvbuf) return true
+/** There is room for `packet`, which costs `memory`: one may overrun the limit (tcp_can_ingest, sk_rmem_schedule). */
+const hasRoom = (t: Tcb, memory: number): boolean => t.rmemAlloc <= t.rcvbuf && mayReceive(t, memory)
+
+/** There is room for `packet`, or room was made (tcp_try_rmem_schedule). False: it must be dropped. */
+export function makeRoom(t: Tcb, packet: Packet, memory: number): boolean {
+  if (hasRoom(t, memory)) return true
   const counters = t.stack.counters
   counters.TcpExtPruneCalled++
-  clampWindow(t)
-  if (t.rmemAlloc <= t.rcvbuf) return true
+  if (t.rmemAlloc > t.rcvbuf) clampWindow(t)
+  else if (t.tcp.memory.isTight) shrinkSlowStart(t)
+  if (hasRoom(t, memory)) return true
   collapseOutOfOrder(t)
   if (t.rcvHead !== null) {
     t.rcvHead = collapse(t, t.rcvHead, null, t.rcv.copiedSeq, t.rcv.nxt)
     t.rcvTail = lastOf(t.rcvHead)
   }
-  if (t.rmemAlloc <= t.rcvbuf) return true
-  pruneOutOfOrder(t, packet)
-  if (t.rmemAlloc <= t.rcvbuf) return true
+  if (hasRoom(t, memory)) return true
+  pruneOutOfOrder(t, packet, memory)
+  if (hasRoom(t, memory)) return true
   counters.TcpExtRcvPruned++
   t.isPredicting = false
   return false
@@ -108,6 +110,8 @@ function collapse(t: Tcb, head: Packet | null, tail: Packet | null, start: Seq, 
 
 /** Each contiguous range out of order for itself; many tiny ones are left alone (tcp_collapse_ofo_queue). */
 function collapseOutOfOrder(t: Tcb): void {
+  const { counters } = t.stack
+  const collapsed = counters.TcpExtTCPRcvCollapsed
   let tiny = 0
   let previous: Packet | null = null
   for (let head = t.oooHead; head !== null; ) {
@@ -134,21 +138,23 @@ function collapseOutOfOrder(t: Tcb): void {
       head = head.next
     }
   }
-  forgetPlaces(t)
+  if (counters.TcpExtTCPRcvCollapsed !== collapsed) notePlaces(t)
 }
 
-/** Which packet is the last one out of order, and which came last, is found anew. */
-function forgetPlaces(t: Tcb): void {
-  if (t.disorder === null) return
-  t.disorder.oooTail = lastOf(t.oooHead)
-  t.disorder.oooLast = null
+/** Where each packet is is noted anew. */
+function notePlaces(t: Tcb): void {
+  const d = t.disorder
+  if (d === null) return
+  d.oooTail = lastOf(t.oooHead)
+  d.oooTree = new OooTree()
+  for (let packet = t.oooHead; packet !== null; packet = packet.next) d.oooTree.append(packet)
 }
 
 /**
  * Drops the highest data out of order, an eighth of the buffer at a time, until there is room; none that lies below `packet`
  * (tcp_prune_ofo_queue).
  */
-function pruneOutOfOrder(t: Tcb, packet: Packet): void {
+function pruneOutOfOrder(t: Tcb, packet: Packet, memory: number): void {
   const all: Packet[] = []
   for (let p = t.oooHead; p !== null; p = p.next) all.push(p)
   let goal = t.rcvbuf >> 3
@@ -156,17 +162,21 @@ function pruneOutOfOrder(t: Tcb, packet: Packet): void {
   for (let last = all.at(-1); last !== undefined && !after(packet.seq, last.seq); last = all.at(-1)) {
     all.pop()
     goal -= last.mark
+    t.disorder?.oooTree?.erase(last.seq)
     dropQueued(t, last)
     if (goal > 0 && all.length > 0) continue
-    if (t.rmemAlloc <= t.rcvbuf) break
+    if (hasRoom(t, memory)) break
     goal = t.rcvbuf >> 3
   }
   if (all.length === held) return
   const last = all.at(-1)
   if (last === undefined) t.oooHead = null
   else last.next = null
-  forgetPlaces(t)
+  if (t.disorder !== null) t.disorder.oooTail = last ?? null
   t.stack.counters.TcpExtOfoPruned++
-  // RFC 2018 §8: what was SACKed and is gone must not be reported again.
-  if ((t.opt & OPT_SACK) !== 0) t.sackCount = 0
+  // RFC 2018 §8: what was SACKed and is gone must not be reported again (tcp_sack_reset).
+  if ((t.opt & OPT_SACK) !== 0) {
+    t.sackCount = 0
+    t.hasDsack = false
+  }
 }

@@ -16,6 +16,8 @@ import {
   NO_COOKIE,
   OPTION_SPACE,
   TFO_CLIENT_ENABLE,
+  TFO_DATA_NOT_ACKED,
+  TFO_SYN_RETRANSMITTED,
 } from './fastopen.ts'
 import { advertisedMss, mtuToMss, optionRoom, syncMss } from './mss.ts'
 import { sendSyn, sendSynData } from './output.ts'
@@ -28,6 +30,7 @@ import { add } from './seq.ts'
 import { OPT_ACCECN, OPT_CONNECTING, OPT_ECN, OPT_SYN_DATA, type Tcb } from './tcb.ts'
 import { holdZeroCopy } from './tx-queue.ts'
 import type { TxSegment } from './tx-segment.ts'
+import { truesize } from './window.ts'
 
 /** Bytes of a program that want to go with the SYN. */
 export interface SynData {
@@ -162,6 +165,7 @@ export function fastOpenSynAck(
   else if (cookie.length < 0 && !f.synData) tryExperimental = f.synExperimental ? 2 : 1
   learnCookie(t, parsed.mss === 0 ? 536 : parsed.mss, cookie, synLost, tryExperimental)
   if (lost !== null) {
+    f.clientFail = t.totalRetrans > 0 ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED
     for (let s: TxSegment | null = lost; s !== null && s !== t.sendHead; s = s.next) markLost(t, s)
     retransmitUncongested(t)
     t.stack.counters.TcpExtTCPFastOpenActiveFail++
@@ -184,7 +188,7 @@ export function addSynText(t: Tcb, g: Segment, packet: Packet): boolean {
   packet.flags = g.flags & FIN
   t.opt |= OPT_SYN_DATA
   const hasText = g.length > 0
-  if (hasText) queueInOrder(t, packet)
+  if (hasText) queueInOrder(t, packet, truesize(packet))
   t.rcv.nxt = g.endSeq
   if (g.isFin) acceptFin(t)
   return hasText

@@ -28,6 +28,11 @@ export const OPTION_SPACE = 40
 /** No Fast Open option; a request is an empty cookie. */
 export const NO_COOKIE = -1
 
+/** Why data did not go with a SYN (enum tcp_fastopen_client_fail): no cookie, not acknowledged, the SYN went more than once. */
+export const TFO_COOKIE_UNAVAILABLE = 1
+export const TFO_DATA_NOT_ACKED = 2
+export const TFO_SYN_RETRANSMITTED = 3
+
 /** What Fast Open needs to remember of a socket; made for those that use it. */
 export class FastOpenState {
   /** Listener: most children that may wait for the end of their handshake (TCP_FASTOPEN), and how many do. */
@@ -48,6 +53,8 @@ export class FastOpenState {
   synFastOpen = false
   synExperimental = false
   synData = false
+  /** What went wrong last, 0: nothing (fastopen_client_fail). */
+  clientFail = 0
   /** The first after a pause (syn_fastopen_ch). */
   isTrial = false
   /** Server: the half-open request of a child that has no handshake yet (fastopen_rsk). */
@@ -94,7 +101,9 @@ export function checkCookie(t: Tcb): boolean {
     f.cookieLength = NO_COOKIE
     return true
   }
-  return f.cookieLength > 0
+  if (f.cookieLength > 0) return true
+  f.clientFail = TFO_COOKIE_UNAVAILABLE
+  return false
 }
 
 /** Remembers what a SYN-ACK taught (tcp_fastopen_cache_set). */

@@ -36,7 +36,7 @@ export class TcpInfo {
   tcpi_options = 0
   tcpi_snd_wscale = 0
   tcpi_rcv_wscale = 0
-  tcpi_delivery_rate_app_limited = 0
+  tcpi_delivery_rate_app_limited = 1
   tcpi_fastopen_client_fail = 0
   tcpi_rto = 0
   tcpi_ato = 0
@@ -127,6 +127,7 @@ export function fillTcpInfo(t: Tcb, info: TcpInfo): void {
   info.tcpi_options = optionBits(t)
   info.tcpi_snd_wscale = (t.opt & OPT_WSCALE) !== 0 ? snd.wscale : 0
   info.tcpi_rcv_wscale = (t.opt & OPT_WSCALE) !== 0 ? rcv.wscale : 0
+  info.tcpi_fastopen_client_fail = t.fastOpen?.clientFail ?? 0
   info.tcpi_rto = t.rto
   info.tcpi_ato = t.ato
   info.tcpi_snd_mss = snd.mss

@@ -29,10 +29,12 @@ import { fitsPages } from './collapse.ts'
 import { checkAck } from './delack.ts'
 import { suspectReset } from './fastopen-pause.ts'
 import { connectionDone, peerReset, releaseRequest, setState, WAKE_ALL } from './lifecycle.ts'
+import { settleMemory } from './memory.ts'
 import { initializeReceiveMss, TS_LEN } from './mss.ts'
 import { pushAfterAck } from './output.ts'
 import { acceptPredicted, acceptText, isPredicted, urgent } from './receive.ts'
 import { undoSynAckLoss } from './recovery.ts'
+import { ackRtt } from './rtt.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
 import { endTimeouts, statsOf } from './stats.ts'
@@ -164,6 +166,7 @@ export function segmentArrives(t: Tcb, g: Segment, packet: Packet): void {
   if (t.state === TCP_ESTABLISHED) established(t, g, packet)
   else if (t.state === TCP_SYN_SENT) synSent(t, g, packet)
   else otherStates(t, g, packet)
+  settleMemory(t)
 }
 
 /** ESTABLISHED: the common case, straight through (tcp_rcv_established). */
@@ -179,20 +182,14 @@ function established(t: Tcb, g: Segment, packet: Packet): void {
     return
   }
   if ((g.tos & 3) !== 0 || t.accEcn !== null) countReceived(t, g)
-  let flags = F.SLOWPATH | F.UPDATE_TS_RECENT
   if (isExpected) {
     const memory = g.length === 0 ? 0 : truesize(packet)
     if (memory === 0 || fitsPages(t, memory)) {
-      // The timestamp is taken here, not again by processAck.
-      flags = F.SLOWPATH
-      if (g.hasTs && t.rcv.nxt === t.rcv.wup) flags |= replaceTsRecent(t, g.seq)
-      if (g.length > 0) {
-        takePredicted(t, g, packet, flags, memory)
-        return
-      }
+      takePredicted(t, g, packet, memory)
+      return
     }
   }
-  const verdict = processAck(t, g, flags)
+  const verdict = processAck(t, g, F.SLOWPATH | F.UPDATE_TS_RECENT)
   if (verdict < 0) {
     if (verdict === ACK_UNSENT) challengeAck(t)
     packet.release()
@@ -207,23 +204,38 @@ function established(t: Tcb, g: Segment, packet: Packet): void {
   newSpace(t)
 }
 
-/** Predicted data is taken before, and whatever, its acknowledgement is worth. */
-function takePredicted(t: Tcb, g: Segment, packet: Packet, flags: number, memory: number): void {
-  if ((t.opt & OPT_TIMESTAMPS) !== 0) measureRttByTimestamp(t, t.tcp.nowMs(), g.length)
-  acceptPredicted(t, g, packet, memory)
-  processAck(t, g, flags)
-  pushAfterAck(t)
-  checkAck(t)
+/** What was predicted: data is taken before, and whatever, its acknowledgement is worth; an acknowledgement draws none. */
+function takePredicted(t: Tcb, g: Segment, packet: Packet, memory: number): void {
+  // The timestamp is taken here, not again by processAck.
+  let flags = F.SLOWPATH
+  if (g.hasTs && t.rcv.nxt === t.rcv.wup) flags |= replaceTsRecent(t, g.seq)
+  if (g.length === 0) {
+    processAck(t, g, flags)
+    packet.release()
+    pushAfterAck(t)
+  } else {
+    if ((t.opt & OPT_TIMESTAMPS) !== 0) measureRttByTimestamp(t, t.tcp.nowMs(), g.length)
+    acceptPredicted(t, g, packet, memory)
+    if (g.ack === t.snd.una && t.accEcn === null) t.snd.wl1 = g.seq
+    else {
+      processAck(t, g, flags)
+      pushAfterAck(t)
+    }
+    checkAck(t)
+  }
   newSpace(t)
+}
+
+/** The peer reacted to marks (RFC 3168 §6.1; tcp_ecn_accept_cwr), and its window may be tiny now. */
+function acceptCwr(t: Tcb, g: Segment): void {
+  if ((t.opt & OPT_ECN) === 0 || (g.flags & CWR) === 0) return
+  t.ecnDemandCwr = false
+  if (g.endSeq !== g.seq) t.ackPending |= ACK_NOW
 }
 
 /** Seventh, eighth: text, FIN. */
 function text(t: Tcb, g: Segment, packet: Packet): void {
-  if ((t.opt & OPT_ECN) !== 0 && (g.flags & CWR) !== 0) {
-    // It reacted (RFC 3168 §6.1; tcp_ecn_accept_cwr), and its window may be tiny now.
-    t.ecnDemandCwr = false
-    if (g.endSeq !== g.seq) t.ackPending |= ACK_NOW
-  }
+  acceptCwr(t, g)
   acceptText(t, g, packet)
 }
 
@@ -275,6 +287,7 @@ function ackInState(t: Tcb, g: Segment): boolean {
   switch (t.state) {
     case TCP_SYN_RECV:
       t.delivered++
+      if (!isEarly && t.srtt === 0) ackRtt(t, true, -1, -1, -1)
       if ((t.opt & OPT_TIMESTAMPS) !== 0) t.rcv.advMss -= TS_LEN
       undoSpuriousSyn(t)
       if (isEarly) finishFastOpen(t)
@@ -286,6 +299,7 @@ function ackInState(t: Tcb, g: Segment): boolean {
       t.snd.wl1 = g.seq
       if (!isEarly) initTransfer(t)
       initializeReceiveMss(t)
+      t.isPredicting = true
       // Shut before it was open: the FIN goes now.
       if ((t.shutdownMask & SEND_SHUTDOWN) !== 0) t.tcp.user.shutdown(t, SHUT_WR)
       t.wake(WAKE_ALL)
@@ -314,7 +328,11 @@ function ackInState(t: Tcb, g: Segment): boolean {
 function finishFastOpen(t: Tcb): void {
   const request = t.fastOpen?.request ?? null
   if (request === null) return
-  if (t.srtt === 0 && request.resent === 0) t.tcp.firstSample(t, t.tcp.now - request.sentAt)
+  if (t.srtt === 0) {
+    // A SYN-ACK sent again tells by its timestamp only (tcp_synack_rtt_meas).
+    if (request.resent === 0) t.tcp.firstSample(t, t.tcp.now - request.sentAt)
+    else ackRtt(t, true, -1, -1, -1)
+  }
   undoSynAckLoss(t)
   endTimeouts(t)
   t.retransmits = 0
@@ -380,6 +398,7 @@ function textInState(t: Tcb, g: Segment, packet: Packet): void {
     case TCP_LAST_ACK:
       // After the peer's FIN nothing more can come; what does is old.
       if (!before(g.seq, t.rcv.nxt)) {
+        acceptCwr(t, g)
         packet.release()
         break
       }

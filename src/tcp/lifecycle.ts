@@ -15,6 +15,7 @@ import {
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../sock/wait-queue.ts'
 import { ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT } from '../sys/errno.ts'
 import { judgeFastOpen } from './fastopen-pause.ts'
+import { settleMemory } from './memory.ts'
 import { releaseQueues } from './receive-queue.ts'
 import type { Tcb } from './tcb.ts'
 import { clearTimers } from './timer.ts'
@@ -70,6 +71,11 @@ export function destroy(t: Tcb): void {
   clearTimers(t)
   purgeQueue(t)
   releaseQueues(t)
+  settleMemory(t)
+  if (t.isOrphan) {
+    t.isOrphan = false
+    t.tcp.memory.orphans--
+  }
   t.errorQueue?.purge()
   t.tcp.unhash(t)
   t.tcp.ports.release(t)

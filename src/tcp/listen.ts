@@ -156,7 +156,8 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
     packet.release()
     return
   }
-  const edge = add(rcvNxt, r.rcvWnd)
+  // What the SYN-ACK could tell of it (tcp_synack_window).
+  const edge = add(rcvNxt, Math.min(r.rcvWnd, 65535))
   // tcp_in_window
   const inWindow =
     g.seq === rcvNxt || (after(g.endSeq, rcvNxt) && before(g.seq, edge)) || (g.seq === edge && g.endSeq === edge)

@@ -103,8 +103,10 @@ const DEFER_PROGRAM = 3
 const NEAR_ACK = 1000
 
 /** More could be sent in one burst if we waited for an acknowledgement that is near (tcp_tso_should_defer). */
-function shouldDefer(t: Tcb, segment: TxSegment, mss: number, mostSegments: number): number {
+function shouldDefer(t: Tcb, segment: TxSegment, mostSegments: number): number {
   if (t.caState >= CA_RECOVERY) return DEFER_NO
+  // Whatever options take of it now.
+  const { mss } = t.snd
   // Only if something left a moment ago, be it an acknowledgement.
   const last = Math.max(t.stats?.lastOut ?? 0, t.pacing?.nextAt ?? 0)
   if (last > 0 && t.tcp.now - last >= NEAR_ACK) return DEFER_NO
@@ -202,7 +204,7 @@ export function writeXmit(t: Tcb, mss: number, mode: number, one: boolean, probe
       if (!naglePasses(t, segment, mss, tailMode)) break
     } else {
       burst ||= burstSegments(t, mss)
-      const defer = one ? DEFER_NO : shouldDefer(t, segment, mss, burst)
+      const defer = one ? DEFER_NO : shouldDefer(t, segment, burst)
       if (defer !== DEFER_NO) {
         cwndLimited = defer === DEFER_CWND
         rwndLimited = defer === DEFER_RWND

@@ -20,17 +20,17 @@ export function recoveryOf(t: Tcb): RecoveryVars {
 const sentAfter = (aTime: number, bTime: number, aSeq: number, bSeq: number): boolean =>
   aTime > bTime || (aTime === bTime && after(aSeq, bSeq))
 
-/** A segment was (S)ACKed: the newest delivery so far (tcp_rack_advance). */
-export function rackAdvance(t: Tcb, segment: TxSegment): void {
+/** A segment was (S)ACKed up to `end`: the newest delivery so far (tcp_rack_advance). */
+export function rackAdvance(t: Tcb, segment: TxSegment, end: number): void {
   const r = recoveryOf(t)
   const rtt = t.tcp.now - segment.txTime
   // An acknowledgement of a retransmission that comes too soon is the original's.
   if (rtt < t.minRtt && (segment.sacked & (RETRANS | EVER_RETRANS)) !== 0) return
   r.rackAdvanced = true
   r.rackRttUs = Math.max(rtt, 0)
-  if (sentAfter(segment.txTime, r.rackTime, segment.endSeq, r.rackEndSeq)) {
+  if (sentAfter(segment.txTime, r.rackTime, end, r.rackEndSeq)) {
     r.rackTime = segment.txTime
-    r.rackEndSeq = segment.endSeq
+    r.rackEndSeq = end
   }
 }
 

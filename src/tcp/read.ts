@@ -13,7 +13,7 @@ import { URG_READ, URG_VALID } from './receive.ts'
 import { add, after, before, diff } from './seq.ts'
 import { ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, OPT_INQ, type Tcb } from './tcb.ts'
 import { sendAck } from './transmit.ts'
-import { adjustReceiveSpace, offerableWindow, receiveWindow } from './window.ts'
+import { adjustReceiveSpace, checkFastPath, offerableWindow, receiveWindow } from './window.ts'
 
 /** RECEIVE (tcp_recvmsg_locked). */
 export function read(
@@ -85,7 +85,10 @@ function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flag
             // The urgent byte is read out of band only.
             seq = add(seq, 1)
             if (!peek) t.rcv.copiedSeq = seq
-            t.urgData = peek ? t.urgData : 0
+            if (!peek) {
+              t.urgData = 0
+              checkFastPath(t)
+            }
             continue
           }
         } else part = distance
@@ -102,7 +105,10 @@ function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flag
   }
   if (t.settings.peekOff >= 0) t.movePeek(peek ? copied : -copied)
   if (copied > 0) {
-    if (t.urgData !== 0 && after(t.rcv.copiedSeq, t.urgSeq)) t.urgData = 0
+    if (t.urgData !== 0 && after(t.rcv.copiedSeq, t.urgSeq)) {
+      t.urgData = 0
+      checkFastPath(t)
+    }
     // The data came just now, as a rule: its time will do, and a read costs no look at the clock.
     t.tcp.now = t.stack.clock.recent()
     if (!peek) adjustReceiveSpace(t, t.tcp.now)

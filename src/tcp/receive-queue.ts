@@ -2,6 +2,7 @@
 import { MAX_FRAGS } from '../buf/chunk.ts'
 import { copy, type Packet } from '../buf/packet.ts'
 import { extendDsack, setDsack } from './dsack.ts'
+import { type OooNode, OooTree } from './ooo-tree.ts'
 import { after, before, diff } from './seq.ts'
 import { statsOf } from './stats.ts'
 import { disorderOf, OPT_SACK, type Tcb } from './tcb.ts'
@@ -17,9 +18,9 @@ export function dropQueued(t: Tcb, packet: Packet): void {
   packet.release()
 }
 
-function charge(t: Tcb, packet: Packet): void {
-  packet.mark = truesize(packet)
-  t.rmemAlloc += packet.mark
+function charge(t: Tcb, packet: Packet, memory: number): void {
+  packet.mark = memory
+  t.rmemAlloc += memory
 }
 
 /** Copies the first `length` bytes of `from` behind the linear part of `to`; false (nothing copied) if there is no room. */
@@ -52,7 +53,10 @@ function merge(t: Tcb, tail: Packet, packet: Packet): boolean {
   const length = packet.length
   const isFree = !isByReference(packet)
   if (isFree ? length > tailRoom(tail) : length > MERGE_BELOW) return false
-  if (!(isCollapsed(tail) ? appendCopy(tail, packet, 0, length) : appendLinear(tail, packet, length))) return false
+  const isJoined = isCollapsed(tail)
+    ? appendCopy(tail, packet, 0, length)
+    : appendLinear(tail, packet, length) || (isFree && appendCopy(tail, packet, 0, length))
+  if (!isJoined) return false
   tail.endSeq = packet.endSeq
   tail.flags |= packet.flags
   // It fits into memory that is paid for, or adds its own.
@@ -65,13 +69,13 @@ function merge(t: Tcb, tail: Packet, packet: Packet): boolean {
   return true
 }
 
-/** Puts in-order data at the end of the receive queue; RCV.NXT follows (tcp_queue_rcv). */
-export function queueInOrder(t: Tcb, packet: Packet): void {
+/** Puts in-order data that costs `memory` at the end of the receive queue; RCV.NXT follows (tcp_queue_rcv). */
+export function queueInOrder(t: Tcb, packet: Packet, memory: number): void {
   statsOf(t).bytesReceived += packet.length - diff(t.rcv.nxt, packet.seq)
   t.rcv.nxt = packet.endSeq
   const tail = t.rcvTail
   if (tail !== null && merge(t, tail, packet)) return
-  charge(t, packet)
+  charge(t, packet, memory)
   packet.next = null
   if (tail === null) t.rcvHead = packet
   else tail.next = packet
@@ -140,65 +144,84 @@ function pruneSack(t: Tcb): void {
   t.sackCount = count
 }
 
-/** Keeps data that came before its turn, sorted, (tcp_data_queue_ofo). Takes the packet. */
+/** Keeps data that came before its turn, sorted (tcp_data_queue_ofo). Takes the packet. */
 export function queueOutOfOrder(t: Tcb, packet: Packet): void {
-  const counters = t.stack.counters
-  counters.TcpExtTCPOFOQueue++
+  t.stack.counters.TcpExtTCPOFOQueue++
   statsOf(t).outOfOrder++
-  let previous: Packet | null = null
-  let at = t.oooHead
-  const { oooLast: last, oooTail: tail } = disorderOf(t)
-  if (tail !== null && !before(packet.seq, tail.seq)) {
-    previous = tail
-    at = null
-  } else if (last !== null && !before(packet.seq, last.seq)) {
-    previous = last
-    at = last.next
-  }
-  while (at !== null && !before(packet.seq, at.seq)) {
-    previous = at
-    at = at.next
-  }
-  if (previous !== null && before(packet.seq, previous.endSeq)) {
-    if (!after(packet.endSeq, previous.endSeq)) {
-      counters.TcpExtTCPOFOMerge++
-      setDsack(t, packet.seq, packet.endSeq)
-      if ((t.opt & OPT_SACK) !== 0) noteSack(t, packet.seq, packet.endSeq)
-      packet.release()
-      return
-    }
-    if (packet.seq === previous.seq) {
-      // The new one covers the old one whole: it takes its place.
-      extendDsack(t, packet.seq, previous.endSeq)
-      removeOoo(t, previous)
-      counters.TcpExtTCPOFOMerge++
-      previous = previousOoo(t, packet.seq)
-    } else setDsack(t, packet.seq, previous.endSeq)
-  }
-  const seq = packet.seq
-  const end = packet.endSeq
-  insertOoo(t, previous, packet)
-  if ((t.opt & OPT_SACK) !== 0) noteSack(t, seq, end)
+  const { seq, endSeq } = packet
+  const { oooTail } = disorderOf(t)
+  if (oooTail === null || !joinOoo(t, oooTail, packet)) placeOoo(t, packet, oooTail)
+  if ((t.opt & OPT_SACK) !== 0) noteSack(t, seq, endSeq)
 }
 
-/** The last that begins before `seq`. */
-function previousOoo(t: Tcb, seq: number): Packet | null {
+/** Finds its place; on the way it may turn out to be there, or to cover or continue another. What overlaps in part stays as it came. */
+function placeOoo(t: Tcb, packet: Packet, tail: Packet | null): void {
+  const tree = oooTree(t)
+  if (tail === null || !before(packet.seq, tail.endSeq)) {
+    tree.append(packet)
+    linkOoo(t, tail, packet)
+    return
+  }
+  let parent: OooNode | null = null
+  let isLeft = false
   let previous: Packet | null = null
-  for (let at = t.oooHead; at !== null && before(at.seq, seq); at = at.next) previous = at
+  for (let node = tree.root; node !== null; node = isLeft ? node.left : node.right) {
+    parent = node
+    const at = node.packet
+    isLeft = before(packet.seq, at.seq)
+    if (isLeft) continue
+    if (before(packet.seq, at.endSeq)) {
+      if (!after(packet.endSeq, at.endSeq)) {
+        t.stack.counters.TcpExtTCPOFOMerge++
+        setDsack(t, packet.seq, packet.endSeq)
+        packet.release()
+        return
+      }
+      if (packet.seq === at.seq) {
+        replaceOoo(t, node, packet)
+        return
+      }
+      setDsack(t, packet.seq, at.endSeq)
+    } else if (joinOoo(t, at, packet)) return
+    previous = at
+  }
+  tree.insert(packet, parent, isLeft)
+  linkOoo(t, previous, packet)
+}
+
+/** The new one covers the old one whole: it takes its place. */
+function replaceOoo(t: Tcb, node: OooNode, packet: Packet): void {
+  const old = node.packet
+  const previous = previousOoo(t, old)
+  extendDsack(t, old.seq, old.endSeq)
+  t.stack.counters.TcpExtTCPOFOMerge++
+  node.packet = packet
+  unlinkOoo(t, previous, old)
+  dropQueued(t, old)
+  linkOoo(t, previous, packet)
+}
+
+function previousOoo(t: Tcb, packet: Packet): Packet | null {
+  let previous: Packet | null = null
+  for (let at = t.oooHead; at !== null && at !== packet; at = at.next) previous = at
   return previous
 }
 
-/** Overlaps stay as they came, until they are read; what is covered whole goes. */
-function insertOoo(t: Tcb, previous: Packet | null, packet: Packet): void {
-  const d = disorderOf(t)
-  const length = packet.length
+const oooTree = (t: Tcb): OooTree => (disorderOf(t).oooTree ??= new OooTree())
+
+/** It continues `at`, and goes where that is (tcp_ooo_try_coalesce). */
+function joinOoo(t: Tcb, at: Packet, packet: Packet): boolean {
+  if (at.endSeq !== packet.seq) return false
+  const { length } = packet
   const memory = truesize(packet)
-  if (previous !== null && previous.endSeq === packet.seq && merge(t, previous, packet)) {
-    d.oooLast = previous
-    // A bare FIN adds nothing (truesize_adjust).
-    growForSack(t, length, length === 0 ? 0 : memory)
-    return
-  }
+  if (!merge(t, at, packet)) return false
+  // A bare FIN adds nothing (truesize_adjust).
+  growForSack(t, length, length === 0 ? 0 : memory)
+  return true
+}
+
+/** Behind `previous`, or first; what it covers goes. */
+function linkOoo(t: Tcb, previous: Packet | null, packet: Packet): void {
   if (previous === null) {
     packet.next = t.oooHead
     t.oooHead = packet
@@ -206,11 +229,16 @@ function insertOoo(t: Tcb, previous: Packet | null, packet: Packet): void {
     packet.next = previous.next
     previous.next = packet
   }
-  if (packet.next === null) d.oooTail = packet
-  d.oooLast = packet
   dropCovered(t, packet)
-  growForSack(t, length, memory)
-  charge(t, packet)
+  if (packet.next === null) disorderOf(t).oooTail = packet
+  const memory = truesize(packet)
+  growForSack(t, packet.length, memory)
+  charge(t, packet, memory)
+}
+
+function unlinkOoo(t: Tcb, previous: Packet | null, packet: Packet): void {
+  if (previous === null) t.oooHead = packet.next
+  else previous.next = packet.next
 }
 
 /** Without SACK the window must not move, so that duplicate ACKs are seen as such (tcp_data_queue_ofo). */
@@ -229,20 +257,11 @@ function dropCovered(t: Tcb, packet: Packet): void {
       extendDsack(t, following.seq, packet.endSeq)
       break
     }
+    oooTree(t).erase(following.seq)
     extendDsack(t, following.seq, following.endSeq)
-    removeOoo(t, following)
+    packet.next = following.next
+    dropQueued(t, following)
   }
-}
-
-function removeOoo(t: Tcb, packet: Packet): void {
-  let previous: Packet | null = null
-  for (let at = t.oooHead; at !== null && at !== packet; at = at.next) previous = at
-  if (previous === null) t.oooHead = packet.next
-  else previous.next = packet.next
-  const d = disorderOf(t)
-  if (d.oooTail === packet) d.oooTail = previous
-  if (d.oooLast === packet) d.oooLast = previous
-  dropQueued(t, packet)
 }
 
 /** Moves what is in order now from the out-of-order queue to the receive queue; true if a FIN came with it. */
@@ -253,7 +272,7 @@ export function deliverOutOfOrder(t: Tcb): boolean {
     t.oooHead = packet.next
     const d = disorderOf(t)
     if (t.oooHead === null) d.oooTail = null
-    if (d.oooLast === packet) d.oooLast = null
+    oooTree(t).erase(packet.seq)
     t.rmemAlloc -= packet.mark
     const isFin = (packet.flags & 1) !== 0
     if (before(packet.seq, high)) extendDsack(t, packet.seq, before(packet.endSeq, high) ? packet.endSeq : high)
@@ -261,7 +280,7 @@ export function deliverOutOfOrder(t: Tcb): boolean {
       packet.release()
       continue
     }
-    queueInOrder(t, packet)
+    queueInOrder(t, packet, truesize(packet))
     if (isFin) {
       fin = true
       break
@@ -280,7 +299,7 @@ export function releaseOoo(t: Tcb): void {
     p = next
   }
   t.oooHead = null
-  if (t.disorder !== null) t.disorder.oooTail = t.disorder.oooLast = null
+  if (t.disorder !== null) t.disorder.oooTail = t.disorder.oooTree = null
   t.sackCount = 0
   t.hasDsack = false
 }

@@ -13,7 +13,7 @@ import {
   TCP_TIME_WAIT,
 } from '../sock/sock.ts'
 import { POLLIN, POLLPRI, POLLRDBAND, POLLRDNORM } from '../sock/wait-queue.ts'
-import { ACK, FIN, HDR_LEN, PSH, URG } from '../wire/tcp.ts'
+import { ACK, FIN, HDR_LEN, PSH, SYN, URG } from '../wire/tcp.ts'
 import { makeRoom } from './collapse.ts'
 import { checkMark, dataReceived, measureReceiveMss } from './delack.ts'
 import { setDsack } from './dsack.ts'
@@ -26,7 +26,7 @@ import { add, after, before } from './seq.ts'
 import { ACK_NOMEM, ACK_NOW, ACK_SCHED, OPT_TIMESTAMPS, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { enterTimeWait } from './timewait.ts'
 import { sendAck } from './transmit.ts'
-import { growForGap, isReadable, receiveWindow, truesize } from './window.ts'
+import { checkFastPath, growForGap, isReadable, receiveWindow, truesize } from './window.ts'
 
 /** Bits of `Tcb.urgData`: a byte is announced, and it is here. */
 export const URG_NOTYET = 0x200
@@ -56,7 +56,11 @@ export function acceptPredicted(t: Tcb, g: Segment, packet: Packet, memory: numb
   packet.seq = g.seq
   packet.endSeq = g.endSeq
   packet.flags = 0
-  queueAndAck(t, g, packet, memory, true)
+  queueInOrder(t, packet, memory)
+  dataReceived(t, g, memory)
+  if (t.oooHead !== null) afterGap(t)
+  sackAdvanced(t)
+  dataReady(t)
 }
 
 /** The packet's payload starts at `start`; its sequence numbers are set. Ownership passes. */
@@ -78,7 +82,7 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
       refuse(t, packet)
       return
     }
-    queueAndAck(t, g, packet, truesize(packet), false)
+    queueAndAck(t, g, packet, truesize(packet))
     return
   }
   if (!after(g.endSeq, rcv.nxt)) {
@@ -101,19 +105,19 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
       return
     }
     // What we have of it stays where it is: the reader passes over it.
-    queueAndAck(t, g, packet, truesize(packet), false)
+    queueAndAck(t, g, packet, truesize(packet))
     return
   }
   const length = packet.length
   checkMark(t, g)
-  if (!makeRoom(t, packet)) {
+  if (!makeRoom(t, packet, truesize(packet))) {
     // Nothing is said of it (tcp_data_queue_ofo).
     counters.TcpExtTCPOFODrop++
     if (!t.isFlag(SF_DEAD)) t.wake(POLLIN | POLLRDNORM | POLLRDBAND)
     packet.release()
     return
   }
-  if (length > 0) measureReceiveMss(t, g, length, truesize(packet))
+  measureReceiveMss(t, g, length, truesize(packet))
   t.isPredicting = false
   t.ackPending |= ACK_SCHED
   queueOutOfOrder(t, packet)
@@ -121,9 +125,9 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
 }
 
 /** In order: into the queue, with what was waiting for it; wakes the reader. `memory`: what it came in. */
-function queueAndAck(t: Tcb, g: Segment, packet: Packet, memory: number, isPredicted: boolean): void {
+function queueAndAck(t: Tcb, g: Segment, packet: Packet, memory: number): void {
   const length = packet.length
-  if (!isPredicted && !makeRoom(t, packet)) {
+  if (!makeRoom(t, packet, memory)) {
     // Out of memory: the window is closed at once; a packet for an empty queue is taken nevertheless (tcp_data_queue).
     t.ackPending |= ACK_SCHED | ACK_NOW | ACK_NOMEM
     if (t.rcvHead !== null && length > 0) {
@@ -134,21 +138,25 @@ function queueAndAck(t: Tcb, g: Segment, packet: Packet, memory: number, isPredi
     }
   }
   const hadFin = (packet.flags & FIN) !== 0
-  queueInOrder(t, packet)
+  queueInOrder(t, packet, memory)
   if (length > 0) dataReceived(t, g, memory)
   if (hadFin) acceptFin(t)
-  else if (t.oooHead !== null) {
-    if (deliverOutOfOrder(t)) acceptFin(t)
-    // RFC 5681 §4.2: a segment that fills a gap is acknowledged at once.
-    if (t.oooHead === null) t.ackPending |= ACK_NOW
-  }
+  else if (t.oooHead !== null) afterGap(t)
   sackAdvanced(t)
-  // tcp_fast_path_check
-  if (t.oooHead === null && t.rmemAlloc < t.rcvbuf && t.urgData === 0) t.isPredicting = true
-  // Readers hear of it when there is as much as they asked for (tcp_data_ready).
-  if (length > 0 && !t.isFlag(SF_DEAD) && (t.closedRead || isReadable(t, t.rcvLowat))) {
-    t.wake(POLLIN | POLLRDNORM | POLLRDBAND)
-  }
+  checkFastPath(t)
+  if (length > 0) dataReady(t)
+}
+
+/** What waited for the data that came now. */
+function afterGap(t: Tcb): void {
+  if (deliverOutOfOrder(t)) acceptFin(t)
+  // RFC 5681 §4.2: a segment that fills a gap is acknowledged at once.
+  if (t.oooHead === null) t.ackPending |= ACK_NOW
+}
+
+/** Readers hear of it when there is as much as they asked for (tcp_data_ready). */
+function dataReady(t: Tcb): void {
+  if (!t.isFlag(SF_DEAD) && (t.closedRead || isReadable(t, t.rcvLowat))) t.wake(POLLIN | POLLRDNORM | POLLRDBAND)
 }
 
 /** RCV.NXT has passed a FIN (tcp_fin). */
@@ -204,11 +212,12 @@ function checkUrgent(t: Tcb, g: Segment): void {
   if (!t.isFlag(SF_DEAD)) t.wake(POLLPRI)
 }
 
-/** The announced byte is in this segment. */
+/** The announced byte is in this segment. As Linux counts, it may lie a little before it, and then is one of the header. */
 function takeUrgentByte(t: Tcb, g: Segment, packet: Packet): void {
-  const offset = (t.urgSeq - g.seq) | 0
-  if (offset < 0 || offset >= g.length) return
-  packet.copyTo(t.tcp.scratch, 0, offset, 1)
-  t.urgData = URG_VALID | (t.tcp.scratch[0] as number)
+  const offset = (t.urgSeq - g.seq - ((g.flags & SYN) !== 0 ? 1 : 0)) | 0
+  if (offset < -g.headerLength || offset >= g.length) return
+  if (offset >= 0) packet.copyTo(t.tcp.scratch, 0, offset, 1)
+  const byte = offset >= 0 ? t.tcp.scratch[0] : g.bytes[packet.l4 + g.headerLength + offset]
+  t.urgData = URG_VALID | (byte as number)
   if (!t.isFlag(SF_DEAD)) t.wake(POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND)
 }

@@ -9,7 +9,7 @@ import { MD5_OPTION, type Md5Key } from './md5.ts'
 import { peerMss, TCP_MSS_DEFAULT } from './mss.ts'
 import { recoveryOf } from './rack.ts'
 import { enterLoss } from './recovery.ts'
-import { rtoMax } from './rtt.ts'
+import { rtoMax, TCP_RTO_MAX } from './rtt.ts'
 import type { Segment } from './segment.ts'
 import { add, between } from './seq.ts'
 import { countTimeout } from './stats.ts'
@@ -140,7 +140,8 @@ export class Request extends Timer {
     }
     const resend = defer === 0 || this.retries >= defer - 1
     this.retries++
-    this.timeout = Math.min(this.timeout * 2, rtoMax(this.listener))
+    // Not tcp_rto_max: 6.18 bounds those of half-open connections by the constant.
+    this.timeout = Math.min(this.timeout * 2, TCP_RTO_MAX)
     tcp.clock.start(this, now + this.timeout)
     if (!resend) return
     sendSynAck(this)

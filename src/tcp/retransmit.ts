@@ -1,41 +1,41 @@
 /** Sending segments again (Linux __tcp_retransmit_skb, tcp_xmit_retransmit_queue). */
-import { ACE, FIN, SYN } from '../wire/tcp.ts'
+import { ACE, SYN } from '../wire/tcp.ts'
 import { currentMss } from './mss.ts'
 import { mustPace } from './pacing.ts'
 import { recoveryOf } from './rack.ts'
-import { add, before, diff } from './seq.ts'
+import { add, after, before, diff } from './seq.ts'
 import { CA_CWR, CA_RECOVERY, type Tcb } from './tcb.ts'
 import { armRexmt, PENDING_REO, PENDING_RTO } from './timer.ts'
 import { transmit } from './transmit.ts'
-import { inFlight, sentNow, splitSegment, trimAcked, unlinkSegment } from './tx-queue.ts'
-import { EVER_RETRANS, LOST, RETRANS, SACKED, TAGBITS, type TxSegment } from './tx-segment.ts'
+import { adjustCounts, inFlight, sentNow, splitSegment, trimAcked, unlinkSegment } from './tx-queue.ts'
+import { EVER_RETRANS, LOST, RETRANS, SACKED, type TxSegment } from './tx-segment.ts'
 
-/** Merges small neighbours into one while they are sent again (tcp_retrans_try_collapse). */
+/** Merges small neighbours into one while they are sent again, as long as they fit `room` (tcp_retrans_try_collapse). */
 function collapse(t: Tcb, segment: TxSegment, room: number): void {
-  if ((segment.flags & 2) !== 0 || segment.pcount > 1) return
+  if (segment.bytes >= room || (segment.flags & SYN) !== 0 || !mayCollapse(segment)) return
   for (let next = segment.next; next !== null && next !== t.sendHead; next = segment.next) {
-    if ((next.flags & 2) !== 0 || (next.sacked & TAGBITS) !== (segment.sacked & TAGBITS) || segment.endOfRecord) return
-    if (next.pcount > 1 || segment.bytes + next.bytes > room || (segment.flags & FIN) !== 0) return
-    if ((segment.sacked & SACKED) !== 0 || (segment.sacked & RETRANS) !== 0) return
-    const bytes = next.bytes
+    if (segment.endOfRecord || !mayCollapse(next) || segment.bytes + next.bytes > room) return
+    if (after(next.endSeq, add(t.snd.una, t.snd.wnd))) return
+    const { bytes, sacked, pcount } = next
     if (!segment.absorb(next)) return
     t.wmemQueued += bytes
     segment.endSeq = next.endSeq
     segment.flags |= next.flags
-    segment.sacked |= next.sacked & EVER_RETRANS
+    segment.sacked |= sacked & EVER_RETRANS
     segment.endOfRecord = next.endOfRecord
     if (next.stampFlags !== 0) {
       segment.stampFlags |= next.stampFlags
       segment.stampSeq = next.stampSeq
     }
-    const lost = (next.sacked & LOST) !== 0
-    t.packetsOut -= next.pcount
-    if (lost) t.lostOut -= next.pcount
-    const hint = t.recovery?.retransmitHint === next
+    const r = t.recovery
+    if (r !== null && r.retransmitHint === next) r.retransmitHint = segment
+    adjustCounts(t, sacked, -pcount)
     unlinkSegment(t, next)
-    if (hint && t.recovery !== null) t.recovery.retransmitHint = segment
   }
 }
+
+/** tcp_can_collapse */
+const mayCollapse = (segment: TxSegment): boolean => segment.pcount <= 1 && (segment.sacked & SACKED) === 0
 
 /** Sends up to `most` pieces of `segment` again and counts them as in flight; true if it left this host. */
 export function retransmitSegment(t: Tcb, segment: TxSegment, most = 1): boolean {
@@ -100,11 +100,7 @@ export function resend(t: Tcb, segment: TxSegment, most: number): boolean {
 function repiece(t: Tcb, segment: TxSegment, mss: number): void {
   const old = segment.pcount
   segment.countPieces(mss)
-  const more = segment.pcount - old
-  t.packetsOut += more
-  if ((segment.sacked & LOST) !== 0) t.lostOut += more
-  if ((segment.sacked & RETRANS) !== 0) t.retransOut += more
-  if ((segment.sacked & SACKED) !== 0) t.sackedOut += more
+  adjustCounts(t, segment.sacked, segment.pcount - old)
 }
 
 /** The oldest unacknowledged segment, as a timeout sends it. */

@@ -6,6 +6,9 @@ import type { Tcb } from './tcb.ts'
 /** Initial RTO, RFC 6298 (2.1): 1 s. */
 export const INITIAL_RTO = 1000000
 
+/** Longest timeout of anything (TCP_RTO_MAX). */
+export const TCP_RTO_MAX: Micros = 120_000_000
+
 /** Bounds of the RTO: TCP_RTO_MAX_MS and TCP_RTO_MIN_US, or the host's (tcp_rto_max, tcp_rto_min). */
 export const rtoMax = (t: Tcb): Micros => (t.tuning.rtoMaxMs || t.stack.sysctl.tcp_rto_max_ms) * 1000
 export const rtoMin = (t: Tcb): Micros => t.tuning.rtoMinUs || t.stack.sysctl.tcp_rto_min_us
@@ -64,11 +67,11 @@ export function updateMinRtt(t: Tcb, rttUs: number): void {
 /**
  * What an acknowledgement tells about the RTT (tcp_ack_update_rtt). `seqRtt`: from the first of the segments that were never sent
  * twice; `sackRtt`: from the first of the SACKed ones; `caRtt`: from the last of either; -1 if none. Falls back to the echoed
- * timestamp. True if there was a sample; that for controllers is in `rate.rtt`.
+ * timestamp if something was `acked` as a whole. True if there was a sample; that for controllers is in `rate.rtt`.
  */
-export function ackRtt(t: Tcb, advanced: boolean, seqRtt: number, sackRtt: number, caRtt: number): boolean {
+export function ackRtt(t: Tcb, acked: boolean, seqRtt: number, sackRtt: number, caRtt: number): boolean {
   if (seqRtt < 0) seqRtt = sackRtt
-  if (seqRtt < 0 && t.rcvTsEcr !== 0 && advanced && (t.opt & 1) !== 0) {
+  if (seqRtt < 0 && t.rcvTsEcr !== 0 && acked && (t.opt & 1) !== 0) {
     const delta = (t.tcp.nowMs() + t.tsOffset - t.rcvTsEcr) | 0
     if (delta >= 0 && delta < 0x7fffffff / 1000) seqRtt = caRtt = Math.max(1, delta) * 1000
   }

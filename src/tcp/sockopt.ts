@@ -50,10 +50,10 @@ import { NO_RATE, pacingOf } from './pacing.ts'
 import { DELACK_MAX, inPingpong } from './quick-ack.ts'
 import { TIMEOUT_MIN } from './rack.ts'
 import { cleanUp } from './read.ts'
-import { rtoMax, rtoMin } from './rtt.ts'
+import { rtoMax, rtoMin, TCP_RTO_MAX } from './rtt.ts'
 import { statusOption } from './status-options.ts'
 import { ACK_PUSHED, ACK_SCHED, OPT_CORK, OPT_INQ, OPT_NODELAY, type Tcb } from './tcb.ts'
-import { isReadable, spaceFromWindow } from './window.ts'
+import { isReadable, setWindowClamp, spaceFromWindow } from './window.ts'
 
 /** MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT, MAX_TCP_SYNCNT. */
 const MAX_KEEP_SECONDS = 32767
@@ -82,7 +82,7 @@ const TCP_FIN_TIMEOUT_MAX = 120
 const TCP_CA_NAME_MAX = 16
 /** First and longest retransmission timeout in seconds, and most retransmissions TCP_DEFER_ACCEPT counts in one byte. */
 const TIMEOUT_INIT = 1
-const RTO_MAX = 120
+const RTO_MAX: number = TCP_RTO_MAX / 1_000_000
 const MAX_DEFER = 255
 /** TCP_RTO_MIN: the most TCP_RTO_MIN_US may ask for, in microseconds. */
 const RTO_MIN = 200000
@@ -246,8 +246,8 @@ function tuningRow(name: number): Row | undefined {
         set(t, value): number {
           // To take it back is for sockets that are not connected yet.
           if (value === 0 && t.state !== TCP_CLOSE) return -EINVAL
-          t.rcv.windowClamp = value === 0 ? 0 : Math.max(value, 1152)
-          t.rcv.ssthresh = Math.min(t.rcv.wnd, t.rcv.windowClamp)
+          if (value === 0) t.rcv.windowClamp = 0
+          else setWindowClamp(t, value)
           return 0
         },
       }

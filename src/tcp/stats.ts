@@ -37,11 +37,11 @@ export class TcbStats {
   /** Delivery rate (rate.ts): when the newest delivered segment was sent; the last delivery; the count that ends idling. */
   firstTxTime = 0
   deliveredTime = 0
-  appLimited = 0
+  appLimited = -1
   /** The best recent sample: segments over microseconds. */
   rateDelivered = 0
   rateInterval = 0
-  isRateAppLimited = false
+  isRateAppLimited = true
   /** Retransmission timeouts, rows of them and the milliseconds those took; when the present row began, 0: there is none. */
   timeouts = 0
   timeoutRows = 0
@@ -49,6 +49,8 @@ export class TcbStats {
   timeoutsSince = 0
   /** Timeouts of it that made it try another path (timeout_rehash). */
   rehashes = 0
+  /** Pages that are counted for it in the memory of all (memory.ts). */
+  memoryPages = 0
   /** What held it up, for connections that something did. */
   limits: LimitTimes | null = null
 }

@@ -14,12 +14,15 @@ import type { OptionValue } from '../sock/sock.ts'
 import { fillTcpInfo, TcpInfo } from './info.ts'
 import type { Tcb } from './tcb.ts'
 
-/** Fields of struct tcp_info: `b` of one byte, `n` of two nibbles (the low one first), `h` of 16 bits, `w` of 32, `q` of 64. */
+/**
+ * Fields of struct tcp_info: `b` of one byte, `h` of 16 bits, `w` of 32, `q` of 64; a number: two bit fields of one byte, the
+ * first of so many bits, the lowest.
+ */
 // biome-ignore format: in the struct's order
-export const TCP_INFO_LAYOUT: readonly (readonly [kind: 'b' | 'n' | 'h' | 'w' | 'q', fields: string])[] = [
+export const TCP_INFO_LAYOUT: readonly (readonly [kind: 'b' | 'h' | 'w' | 'q' | number, fields: string])[] = [
   ['b', 'state ca_state retransmits probes backoff options'],
-  ['n', 'snd_wscale rcv_wscale'],
-  ['n', 'delivery_rate_app_limited fastopen_client_fail'],
+  [4, 'snd_wscale rcv_wscale'],
+  [1, 'delivery_rate_app_limited fastopen_client_fail'],
   ['w', 'rto ato snd_mss rcv_mss unacked sacked lost retrans fackets last_data_sent last_ack_sent last_data_recv last_ack_recv'],
   ['w', 'pmtu rcv_ssthresh rtt rttvar snd_ssthresh snd_cwnd advmss reordering rcv_rtt rcv_space total_retrans'],
   ['q', 'pacing_rate max_pacing_rate bytes_acked bytes_received'],
@@ -47,8 +50,8 @@ export function tcpInfoBytes(t: Tcb): Uint8Array {
   let at = 0
   for (const [kind, names] of TCP_INFO_LAYOUT) {
     const fields = names.split(' ')
-    if (kind === 'n') {
-      bytes[at++] = value(fields[0] as string) | (value(fields[1] as string) << 4)
+    if (typeof kind === 'number') {
+      bytes[at++] = value(fields[0] as string) | (value(fields[1] as string) << kind)
       continue
     }
     for (const field of fields) {

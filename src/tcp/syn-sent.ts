@@ -47,8 +47,11 @@ export function synSent(t: Tcb, g: Segment, packet: Packet): void {
       }
     }
     if ((g.flags & RST) !== 0) {
-      // Its options were read before it was: the dead socket tells of them.
-      if ((g.flags & SYN) !== 0) takeOptions(t)
+      // Its options were read before it was: the dead socket tells of them, but for what is agreed on later.
+      if ((g.flags & SYN) !== 0) {
+        takeOptions(t)
+        t.opt &= ~OPT_TIMESTAMPS
+      }
       peerReset(t)
       packet.release()
       return
@@ -115,6 +118,7 @@ function synAckArrives(t: Tcb, g: Segment, packet: Packet): boolean {
   initializeReceiveMss(t)
   initTransfer(t)
   setState(t, TCP_ESTABLISHED)
+  t.isPredicting = t.snd.wscale === 0
   t.lastSegmentTime = t.lastReceived = t.tcp.nowMs()
   if (t.isFlag(SF_KEEPALIVE)) startKeep(t, keepIdle(t))
   const f = t.fastOpen
@@ -173,7 +177,6 @@ export function initTransfer(t: Tcb): void {
     r.hasUndo = false
     r.retransStamp = 0
   }
-  t.caState = 0
   t.snd.ssthresh = 0x7fffffff
   beginMtuProbing(t)
   t.ca.init?.(t)

@@ -16,6 +16,7 @@ import type { CongestionControl } from './congestion.ts'
 import type { FastOpenState } from './fastopen.ts'
 import type { Md5Key, Md5Keys } from './md5.ts'
 import type { MtuProbe } from './mtu-probe.ts'
+import type { OooTree } from './ooo-tree.ts'
 import type { Pacing } from './pacing.ts'
 import type { Seq } from './seq.ts'
 import type { TcbStats } from './stats.ts'
@@ -158,13 +159,15 @@ export class RecoveryVars {
   /** Highest SACKed segment, and where to go on sending again. */
   highestSack: TxSegment | null = null
   retransmitHint: TxSegment | null = null
+  /** The SACK blocks of the last ACK, in order, at its end (recv_sack_cache). */
+  sackCache: Int32Array | null = null
 }
 
 /** What a receiver keeps of data that came out of order; made when the first do. */
 export class Disorder {
-  /** The last in the queue, and the last that was put there. */
+  /** The last in the queue, and where each is. */
   oooTail: Packet | null = null
-  oooLast: Packet | null = null
+  oooTree: OooTree | null = null
   /** SACK blocks to report, newest first: pairs of left and right edge; D-SACK pending. */
   sackBlocks: Int32Array | null = null
   dsackLeft: Seq = 0
@@ -378,6 +381,14 @@ export class Tcb extends Sock {
   }
   set isPredicting(on: boolean) {
     this.bits = on ? this.bits | 256 : this.bits & ~256
+  }
+
+  /** Nobody owns it, and it is counted so (tcp_orphan_count). */
+  get isOrphan(): boolean {
+    return (this.bits & 512) !== 0
+  }
+  set isOrphan(on: boolean) {
+    this.bits = on ? this.bits | 512 : this.bits & ~512
   }
 
   /** It connected, and did not accept: its SYN counts among the bytes acknowledged (tcp_snd_una_update). */

@@ -41,6 +41,7 @@ import { segmentArrives } from './input.ts'
 import { abort } from './lifecycle.ts'
 import { cookieArrives, requestInput, synArrives } from './listen.ts'
 import { type Md5Key, Signer } from './md5.ts'
+import { settleMemory, TcpMemory } from './memory.ts'
 import { TcpMetrics } from './metrics.ts'
 import { syncMss } from './mss.ts'
 import { markLost } from './rack.ts'
@@ -55,7 +56,7 @@ import { TcpOptions } from './sockopt.ts'
 import { Tcb, Tuning } from './tcb.ts'
 import { timerFired } from './timeouts.ts'
 import { keepIdle, startKeep, stopKeep } from './timer.ts'
-import { TimeWait, TimeWaitList, TW_SYN, timeWaitInput } from './timewait.ts'
+import { TimeWait, TimeWaitList, TW_SYN, timeWaitAck, timeWaitInput } from './timewait.ts'
 import { sendDetached } from './transmit.ts'
 import { TxSegmentPool } from './tx-segment.ts'
 import { TcpUser } from './user.ts'
@@ -111,6 +112,7 @@ export class Tcp implements Transport {
   now: Micros = 0
   timeWaits = 0
   readonly timeWaitList: TimeWaitList
+  readonly memory: TcpMemory = new TcpMemory(this)
   readonly metrics: TcpMetrics = new TcpMetrics()
   readonly fastOpenPause: FastOpenPause = new FastOpenPause()
   /** The sequence number a TIME-WAIT wants its successor to start with. */
@@ -137,6 +139,11 @@ export class Tcp implements Transport {
     const t = new Tcb(this, AF_INET, ca as NonNullable<typeof ca>)
     this.sockets.loose.add(t)
     return t
+  }
+
+  /** Sockets and half-open connections, about (tcp_sockets_allocated). */
+  get connections(): number {
+    return this.table.size - this.timeWaits + this.sockets.loose.size
   }
 
   /** Milliseconds of the host's clock as an int32: timestamps and coarse times. */
@@ -167,6 +174,7 @@ export class Tcp implements Transport {
   timerFired(t: Tcb, kind: number, now: Micros): void {
     this.now = now
     timerFired(t, kind)
+    settleMemory(t)
   }
 
   hashIn(t: Tcb): void {
@@ -233,13 +241,11 @@ export class Tcp implements Transport {
     }
     this.now = this.clock.now()
     const connection = this.table.get(g.local, g.remote, (g.localPort << 16) | g.remotePort)
-    // A TIME-WAIT does not look at signatures.
-    const isChecked = connection !== undefined && !(connection instanceof TimeWait)
-    if (isChecked && !this.#isSignatureRight(connection.md5Key, packet)) {
-      packet.release()
-      return
-    }
     if (connection instanceof Tcb) {
+      if (!this.#isSignatureRight(connection.md5Key, packet)) {
+        packet.release()
+        return
+      }
       const { minTtl, filter } = connection.settings
       const isOpen = minTtl === 0 && filter === null
       if (isOpen || (this.#isNear(connection, packet) && this.#passesFilter(connection, packet)))
@@ -247,11 +253,19 @@ export class Tcp implements Transport {
       return
     }
     if (connection === undefined) this.#toListener(g, packet, 0)
-    else if (connection instanceof Request) requestInput(connection, g, packet)
-    else if (timeWaitInput(connection, g, packet) === TW_SYN) {
+    else if (connection instanceof Request) {
+      if (this.#isSignatureRight(connection.md5Key, packet)) requestInput(connection, g, packet)
+      else packet.release()
+    }
+    // A TIME-WAIT does not look at signatures.
+    else if (timeWaitInput(connection, g) !== TW_SYN) packet.release()
+    else if (this.#listener(g) === null) {
+      timeWaitAck(connection)
+      packet.release()
+    } else {
       connection.kill()
       this.#toListener(g, packet, this.timeWaitIsn)
-    } else packet.release()
+    }
   }
 
   /** IP_MINTTL: false, and the segment is gone, if it came from farther away (RFC 5082). */
@@ -290,13 +304,17 @@ export class Tcp implements Transport {
     g.bytes = b
     g.local = packet.daddr
     g.remote = packet.saddr
-    g.localPort = get16(b, o + 2)
-    g.remotePort = get16(b, o)
-    g.flags = wire.flags(b, o)
-    g.seq = get32(b, o + 4)
-    g.ack = get32(b, o + 8)
-    g.window = get16(b, o + 14)
-    g.urgent = get16(b, o + 18)
+    // By words: a view reads one in an instruction or two.
+    const { view } = packet
+    const ports = view.getInt32(o)
+    g.localPort = ports & 0xffff
+    g.remotePort = ports >>> 16
+    g.seq = view.getInt32(o + 4)
+    g.ack = view.getInt32(o + 8)
+    const word = view.getInt32(o + 12)
+    g.flags = (word >>> 16) & wire.FLAGS_MASK
+    g.window = word & 0xffff
+    g.urgent = view.getUint16(o + 18)
     g.tos = packet.l3 >= 0 ? ipv4.tos(b, packet.l3) : 0
     if (header > wire.HDR_LEN) {
       tcpOptions.parse(b, o + wire.HDR_LEN, o + header, this.parsed)

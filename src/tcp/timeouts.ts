@@ -14,6 +14,7 @@ import { delackFired } from './delack.ts'
 import { detectBlackHole } from './fastopen-pause.ts'
 import { finTimeout } from './input.ts'
 import { connectionDone, writeError } from './lifecycle.ts'
+import { isOutOfMemory } from './memory.ts'
 import { currentMss } from './mss.ts'
 import { blackHole } from './mtu-probe.ts'
 import { nagleMode, sendHeadNow, sendLossProbe, writeXmit } from './output.ts'
@@ -119,6 +120,20 @@ function orphanRetries(t: Tcb, alive: boolean): number {
   return retries
 }
 
+/**
+ * Ends an orphan when memory is short, the sooner the longer it got nothing through; if `tells`, or it sent lately, or waits for a
+ * window, with a reset (tcp_out_of_resources). True: it is gone.
+ */
+function endsOrphan(t: Tcb, tells: boolean): boolean {
+  const idle = (t.tcp.nowMs() - t.lastSentTime) | 0
+  let shift = idle > (2 * rtoMax(t)) / 1000 || !tells ? 1 : 0
+  if (t.softError !== 0) shift++
+  if (!isOutOfMemory(t, shift)) return false
+  if (tells || idle <= TIMEWAIT_LEN / 1000 || (t.snd.wnd === 0 && t.packetsOut === 0)) sendActiveReset(t)
+  connectionDone(t)
+  return true
+}
+
 /** Gives up if this has gone on too long; true if the connection is gone (tcp_write_timeout). */
 function writeTimeout(t: Tcb): boolean {
   const sysctl = t.stack.sysctl
@@ -138,6 +153,7 @@ function writeTimeout(t: Tcb): boolean {
   if (t.isFlag(SF_DEAD)) {
     const alive = t.rto < rtoMax(t)
     retries = orphanRetries(t, alive)
+    if (endsOrphan(t, alive || !timedOut(t, retries, 0))) return true
   }
   const expired = timedOut(t, retries, t.tuning.userTimeout)
   detectBlackHole(t, expired)
@@ -233,6 +249,7 @@ function probeTimeout(t: Tcb): void {
   if (t.isFlag(SF_DEAD)) {
     const alive = t.rto * 2 ** Math.min(t.backoff, 30) < rtoMax(t)
     most = orphanRetries(t, alive)
+    if ((alive || t.backoff < most) && endsOrphan(t, true)) return
   }
   if (t.probesOut >= most) writeError(t)
   else sendWindowProbe(t)

@@ -3,7 +3,6 @@
  * a control block; and FIN-WAIT-2 without an owner, kept the same way (Linux inet_timewait_sock, tcp_minisocks.c).
  */
 
-import type { Packet } from '../buf/packet.ts'
 import type { PortBucket, PortUser } from '../sock/ports.ts'
 import { TCP_CLOSE, TCP_FIN_WAIT2, TCP_TIME_WAIT } from '../sock/sock.ts'
 import { type Clock, type Micros, Timer } from '../sys/clock.ts'
@@ -194,6 +193,11 @@ function reply(tw: TimeWait, flags: number): void {
   })
 }
 
+/** The answer to a new SYN when nobody listens (tcp_v4_timewait_ack). */
+export function timeWaitAck(tw: TimeWait): void {
+  reply(tw, ACK)
+}
+
 /** Answers an old segment with the present state, but not so often that two hosts could loop (LINUX-TCP 31). */
 function answer(
   tw: TimeWait,
@@ -205,12 +209,15 @@ function answer(
 }
 
 /** A segment for FIN-WAIT-2 or TIME-WAIT (tcp_timewait_state_process). The packet stays the caller's. */
-export function timeWaitInput(tw: TimeWait, g: Segment, _packet: Packet): number {
+export function timeWaitInput(tw: TimeWait, g: Segment): number {
   const tcp = tw.tcp
   const parsed = tcp.parsed
   const tsOk = tw.hasTs && g.hasTs
   const pawsReject =
-    tsOk && ((parsed.tsVal - tw.tsRecent) | 0) < 0 && ((tcp.nowMs() - tw.tsRecentStamp) | 0) < 24 * 86400000
+    tsOk &&
+    tw.tsRecent !== 0 &&
+    ((parsed.tsVal - tw.tsRecent) | 0) < 0 &&
+    ((tcp.nowMs() - tw.tsRecentStamp) | 0) < 24 * 86400000
   if (tw.substate === TCP_FIN_WAIT2) return finWait2Input(tw, g, pawsReject)
   // RFC 9293 §3.10.7.4: an acceptable segment here is a retransmitted FIN's ACK or a bare old one.
   if (!pawsReject && g.seq === tw.rcvNxt && (g.seq === g.endSeq || (g.flags & RST) !== 0)) {

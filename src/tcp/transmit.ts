@@ -74,6 +74,16 @@ function hand(t: Tcb, packet: Packet, at: number, tos: number): boolean {
   return false
 }
 
+/** Writes the header without options, by words: a view stores one in an instruction or two. Settles the window to offer. */
+function putHeader(t: Tcb, packet: Packet, at: number, seq: number, length: number, flags: number): void {
+  const { view } = packet
+  view.setInt32(at, (t.localPort << 16) | t.remotePort)
+  view.setInt32(at + 4, seq)
+  view.setInt32(at + 8, t.rcv.nxt)
+  view.setInt32(at + 12, (length << 26) | ((flags & wire.FLAGS_MASK) << 16) | selectWindow(t))
+  view.setInt32(at + 16, 0)
+}
+
 /**
  * Writes what `establishedOptionBytes` found: the signature, `nop,nop,TS`, AccECN's counters, `nop,nop,sack`, D-SACK first
  * (LINUX-TCP 1, 30).
@@ -149,8 +159,7 @@ export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
   }
   const urgent = (t.opt & OPT_URG_SEEN) !== 0 ? urgentField(t, segment.seq) : 0
   if (urgent > 0) flags |= wire.URG
-  const window = selectWindow(t)
-  wire.emit(b, at, t.localPort, t.remotePort, segment.seq, t.rcv.nxt, header, flags, window)
+  putHeader(t, packet, at, segment.seq, header, flags)
   if (urgent > 0) wire.setUrgent(b, at, urgent)
   if (optionBytes > 0) putEstablishedOptions(t, b, at + wire.HDR_LEN, at + header)
   if (segment.bytes > mss) {
@@ -212,7 +221,10 @@ export function transmitSyn(t: Tcb, segment: TxSegment, data: TxSegment | null):
   size += synCounterBytes(counters, timestamps, sack, wscale)
   const at = packet.push(wire.HDR_LEN + size)
   t.rcv.advMss = advertisedMss(t, t.dst)
-  if (t.rcv.wnd === 0) initialWindow(t, t.rcv.advMss, wscale)
+  if (t.rcv.wnd === 0) {
+    initialWindow(t, t.rcv.advMss, wscale)
+    t.rcv.ssthresh = t.rcv.wnd
+  }
   wire.emit(
     packet.bytes,
     at,
@@ -251,10 +263,10 @@ function sendBare(t: Tcb, flags: number, seq: number, ace = 0): boolean {
     const a = accEcnOf(t)
     flags |= ace === 0 ? countFlags(a) : ace
     tos = (tos & ~3) | sentEct(a)
-  } else if ((t.opt & OPT_ECN) !== 0 && (flags & wire.RST) === 0) flags |= ecnFlags(t, false)
+  } else if ((t.opt & OPT_ECN) !== 0) flags |= ecnFlags(t, false)
   const urgent = (t.opt & OPT_URG_SEEN) !== 0 ? urgentField(t, seq) : 0
   if (urgent > 0) flags |= wire.URG
-  wire.emit(packet.bytes, at, t.localPort, t.remotePort, seq, t.rcv.nxt, header, flags, selectWindow(t))
+  putHeader(t, packet, at, seq, header, flags)
   if (urgent > 0) wire.setUrgent(packet.bytes, at, urgent)
   if (optionBytes > 0) putEstablishedOptions(t, packet.bytes, at + wire.HDR_LEN, at + header)
   return hand(t, packet, at, tos)

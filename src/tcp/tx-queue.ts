@@ -173,8 +173,8 @@ export function splitSegment(t: Tcb, segment: TxSegment, length: number, mss: nu
   return rest
 }
 
-/** A sent segment now stands for `more` pieces more (or fewer). */
-function adjustCounts(t: Tcb, sacked: number, more: number): void {
+/** A sent segment now stands for `more` pieces more, or fewer (tcp_adjust_pcount). */
+export function adjustCounts(t: Tcb, sacked: number, more: number): void {
   if (more === 0) return
   t.packetsOut += more
   if ((sacked & SACKED) !== 0) t.sackedOut += more

@@ -3,6 +3,7 @@
  * retransmission state (Linux's skb on the write and retransmit queues). It may stand for several wire segments.
  */
 import { type Chunk, copy, type Packet } from '../buf/packet.ts'
+import { SMALL_TRUESIZE } from '../buf/skb-size.ts'
 import type { ZeroCopy } from '../sock/zerocopy.ts'
 import type { Seq } from './seq.ts'
 
@@ -15,8 +16,8 @@ export const TAGBITS = 7
 
 /** Most slices of memory in one segment: one less than a packet can carry, since headers may need one. */
 export const MAX_SLICES = 16
-/** What an entry costs beside its bytes, charged to the send buffer (the size of Linux's sk_buff with its shared info). */
-export const TX_OVERHEAD = 832
+/** What an entry costs beside its bytes, charged to the send buffer. */
+export const TX_OVERHEAD: number = SMALL_TRUESIZE
 /** Free entries kept for reuse. */
 const FREE_LIMIT = 4096
 

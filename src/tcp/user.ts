@@ -55,6 +55,7 @@ import { finTimeout } from './input.ts'
 import { initialSequence, timestampOffset } from './isn.ts'
 import { abort, connectionDone, destroy, setState, WAKE_ALL } from './lifecycle.ts'
 import { stopListening } from './listen.ts'
+import { isOutOfMemory, settleMemory } from './memory.ts'
 import { currentMss, initializeReceiveMss, syncMss, TCP_MSS_DEFAULT } from './mss.ts'
 import { beginMtuProbing } from './mtu-probe.ts'
 import { sendFin } from './output.ts'
@@ -196,7 +197,10 @@ export class TcpUser {
   }
 
   #disconnect(t: Tcb): number {
-    if (t.fastOpen !== null) t.fastOpen.isDeferred = t.fastOpen.synFastOpen = t.fastOpen.synData = false
+    if (t.fastOpen !== null) {
+      t.fastOpen.isDeferred = t.fastOpen.synFastOpen = t.fastOpen.synData = false
+      t.fastOpen.clientFail = 0
+    }
     this.#tcp.now = t.stack.clock.now()
     const state = t.state
     if (state === TCP_LISTEN) {
@@ -209,6 +213,7 @@ export class TcpUser {
     connectionDone(t)
     releaseQueues(t)
     purgeQueue(t)
+    settleMemory(t)
     if (!t.isFlag(SF_BINDADDR_LOCK)) t.localAddress = 0
     t.remoteAddress = t.remotePort = 0
     t.shutdownMask = 0
@@ -222,6 +227,9 @@ export class TcpUser {
     t.snd.cwnd = INIT_CWND
     t.snd.ssthresh = INFINITE_SSTHRESH
     t.recovery = null
+    t.stats = null
+    t.isActive = false
+    t.delivered = 0
     t.snd.writeSeq = add(t.snd.writeSeq, t.snd.maxWnd + 2)
     t.snd.iss = 0
     t.dst = null
@@ -244,11 +252,14 @@ export class TcpUser {
     }
     if ((flags & MSG_ZEROCOPY) === 0 || length === 0 || !wantsZeroCopy(t))
       return this.#send(t, bytes, offset, length, flags, to, message, tsflags, null)
-    const zerocopy = beginZeroCopy(t, length, t.sendHead === null ? null : (t.txTail?.zerocopy ?? null))
+    const held = message?.zerocopy ?? null
+    const zerocopy = held ?? beginZeroCopy(t, length, t.sendHead === null ? null : (t.txTail?.zerocopy ?? null))
     if (zerocopy === null) return -ENOBUFS
     const result = this.#send(t, bytes, offset, length, flags, to, message, tsflags, zerocopy)
-    if (result > 0) putZeroCopy(t, zerocopy)
-    else abortZeroCopy(t, zerocopy)
+    if (held !== null) return result
+    if (result <= 0) abortZeroCopy(t, zerocopy)
+    else if (result < length && message?.isWhole === true) message.zerocopy = zerocopy
+    else putZeroCopy(t, zerocopy)
     return result
   }
 
@@ -273,6 +284,7 @@ export class TcpUser {
     const taken = appendBytes(t, bytes, offset, length, flags, mss, message, zerocopy)
     if (taken < length && (t.opt & OPT_NOSPACE) === 0) t.opt |= OPT_NOSPACE
     if (taken > 0) pushAppended(t, flags, mss, tsflags)
+    settleMemory(t)
     return taken === 0 && length > 0 ? -EAGAIN : taken
   }
 
@@ -284,12 +296,16 @@ export class TcpUser {
 
   /** RECEIVE: what is queued, 0 at the end, or -EAGAIN. */
   receive(t: Tcb, bytes: Uint8Array, offset: number, length: number, flags: number, message: Message | null): number {
-    return read(t, bytes, offset, length, flags, message)
+    const result = read(t, bytes, offset, length, flags, message)
+    settleMemory(t)
+    return result
   }
 
   /** RECEIVE for splice(2). */
   splice(t: Tcb, bytes: Uint8Array, offset: number, length: number, isNonBlocking: boolean): number {
-    return spliceRead(t, bytes, offset, length, isNonBlocking)
+    const result = spliceRead(t, bytes, offset, length, isNonBlocking)
+    settleMemory(t)
+    return result
   }
 
   /** shutdown(2) (inet_shutdown, tcp_shutdown; LINUX-TCP 36). */
@@ -360,7 +376,14 @@ export class TcpUser {
 
   /** Nobody owns it any more: how long the protocol may go on alone. */
   #orphaned(t: Tcb): void {
-    if (t.state !== TCP_FIN_WAIT2) return
+    t.isOrphan = true
+    t.tcp.memory.orphans++
+    if (t.state !== TCP_FIN_WAIT2) {
+      if (t.state === TCP_CLOSE || !isOutOfMemory(t, 0)) return
+      sendActiveReset(t)
+      connectionDone(t)
+      return
+    }
     if (t.tuning.linger2 < 0) {
       t.stack.counters.TcpExtTCPAbortOnLinger++
       sendActiveReset(t)

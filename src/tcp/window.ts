@@ -3,9 +3,11 @@
  * receive buffer grows with what a program takes out of it (Linux tcp_output.c and tcp_input.c, of the same names).
  */
 import type { Packet } from '../buf/packet.ts'
+import { SHARED_INFO, SKB_SIZE, SMALL_HEAD, SMALL_TRUESIZE } from '../buf/skb-size.ts'
 import { SF_RCVBUF_LOCK, SOCK_MIN_RCVBUF } from '../sock/sock.ts'
 import type { Interface } from '../stack/interface.ts'
 import { noteWindow } from './limiter.ts'
+import { mayGrow } from './memory.ts'
 import { diff } from './seq.ts'
 import { ACK_NOMEM, OPT_UNACCEPTED, type Tcb } from './tcb.ts'
 
@@ -14,7 +16,7 @@ export const isByReference = (packet: Packet): boolean => (packet.interface as I
 
 /** What queueing `packet` costs of the receive buffer; over `lo` bytes in pages and a small head. */
 export function truesize(packet: Packet): number {
-  if (isByReference(packet)) return SMALL_HEAD + packet.length
+  if (isByReference(packet)) return SMALL_TRUESIZE + packet.length
   return bufferCost(frameOf(packet) + packet.length - packet.linear)
 }
 
@@ -28,7 +30,8 @@ export const isCollapsed = (packet: Packet): boolean => packet.l3 < 0 && packet.
 /** Free memory behind a received packet's bytes (skb_tailroom); none behind one in pages. */
 export function tailRoom(packet: Packet): number {
   if (isCollapsed(packet)) return packet.mark - SKB_SIZE - SHARED_INFO - packet.length
-  return packet.mark > SKB_SIZE + 4096 ? 0 : packet.mark - SKB_SIZE - SKB_PAD - SHARED_INFO - frameOf(packet)
+  const used = frameOf(packet) + packet.length - packet.linear
+  return packet.mark > SKB_SIZE + 4096 ? 0 : packet.mark - SKB_SIZE - SKB_PAD - SHARED_INFO - used
 }
 
 /** Bytes of memory that Linux takes for a frame from a device (tun_alloc_skb, __alloc_skb). */
@@ -36,22 +39,17 @@ function bufferCost(frame: number): number {
   // The first page holds the head and what fits; the rest is in pages of its own.
   if (frame > GOOD_LINEAR) return SKB_SIZE + 4096 + ((frame - GOOD_LINEAR + 4095) & ~4095)
   const need = ((frame + SKB_PAD + 63) & ~63) + SHARED_INFO
-  if (need <= SMALL_BUFFER) return SMALL_HEAD
+  if (need <= SMALL_HEAD) return SMALL_TRUESIZE
   return SKB_SIZE + (need <= 1024 ? 1024 : need <= 2048 ? 2048 : 4096)
 }
 
 /** The same of memory that `length` bytes are copied into (alloc_skb). */
 export const copyCost = (length: number): number => bufferCost(length - SKB_PAD)
 
-/** Ethernet's header, and all headers; NET_SKB_PAD; struct skb_shared_info; struct sk_buff. */
+/** Ethernet's header, and all headers; NET_SKB_PAD. */
 const ETHERNET = 14
 const RX_HEADERS = 54
 const SKB_PAD = 64
-const SHARED_INFO = 320
-const SKB_SIZE = 256
-/** SKB_SMALL_HEAD_CACHE_SIZE, and with the sk_buff. */
-const SMALL_BUFFER = 576
-const SMALL_HEAD: number = SKB_SIZE + SMALL_BUFFER
 /** What a head of one page has room for. */
 const GOOD_LINEAR: number = 4096 - SKB_PAD - SHARED_INFO
 /** TCP_RMEM_TO_WIN_SCALE: the ratio of payload to memory is kept in 256ths; a half to begin with. */
@@ -71,11 +69,16 @@ export function receiveWindow(t: Tcb): number {
   return Math.max(window, 0)
 }
 
+/** Segments that were expected may take the short way again, if nothing stands against it (tcp_fast_path_check). */
+export function checkFastPath(t: Tcb): void {
+  if (t.oooHead === null && t.rcv.wnd > 0 && t.rmemAlloc < t.rcvbuf && t.urgData === 0) t.isPredicting = true
+}
+
 /** There is enough for a reader who waits for `target` bytes, or no room for more (tcp_epollin_ready). */
 export function isReadable(t: Tcb, target: number): boolean {
   const available = diff(t.rcv.nxt, t.rcv.copiedSeq)
   if (available <= 0) return false
-  return available >= target || t.rmemAlloc >= t.rcvbuf || receiveWindow(t) <= t.rcv.mss
+  return available >= target || t.rmemAlloc > t.rcvbuf - (t.rcvbuf >> 3) || receiveWindow(t) <= t.rcv.mss
 }
 
 /** Window and scale of a SYN or SYN-ACK (tcp_select_initial_window); writes rcv.wnd, rcv.wscale and the clamp. */
@@ -110,6 +113,7 @@ export function offerableWindow(t: Tcb): number {
   if (rcv.wscale > 0 && t.stack.sysctl.tcp_shrink_window !== 0) return shrinkingWindow(t, free, full, mss)
   if (free < full >> 1) {
     t.quickAck = Math.min(t.quickAck, 0)
+    if (t.tcp.memory.isTight) shrinkSlowStart(t)
     free = Math.max(0, (free >> rcv.wscale) << rcv.wscale)
     // RFC 1122 §4.2.3.3: not less than a segment or a fraction of the buffer at a time.
     if (free < all >> 4 || free < mss) return 0
@@ -131,6 +135,7 @@ function shrinkingWindow(t: Tcb, space: number, full: number, mss: number): numb
   const free = Math.floor(space / unit) * unit
   if (free < full >> 1) {
     t.quickAck = 0
+    if (t.tcp.memory.isTight) shrinkSlowStart(t)
     if (free < fullSpace(t) >> 4 || free < mss || free < unit) return 0
   }
   return free > t.rcv.ssthresh ? (t.rcv.ssthresh + unit - 1) & ~(unit - 1) : free
@@ -140,6 +145,7 @@ function shrinkingWindow(t: Tcb, space: number, full: number, mss: number): numb
 export function selectWindow(t: Tcb): number {
   const rcv = t.rcv
   if ((t.ackPending & ACK_NOMEM) !== 0) {
+    t.isPredicting = false
     rcv.wnd = 0
     rcv.wup = rcv.nxt
     noteWindow(t, true)
@@ -159,6 +165,7 @@ export function selectWindow(t: Tcb): number {
   window = Math.min(window, 65535 << rcv.wscale)
   const field = window >> rcv.wscale
   if (field === 0) {
+    t.isPredicting = false
     if (old > 0) t.stack.counters.TcpExtTCPToZeroWindowAdv++
     noteWindow(t, true)
   } else if (old === 0) {
@@ -172,7 +179,7 @@ export function selectWindow(t: Tcb): number {
 export function growWindow(t: Tcb, length: number, memory: number): void {
   const rcv = t.rcv
   const room = Math.min(rcv.windowClamp, freeSpace(t)) - rcv.ssthresh
-  if (room <= 0) return
+  if (room <= 0 || t.tcp.memory.isTight) return
   let increment = 0
   if (windowFromSpace(t, memory) <= length) increment = 2 * rcv.advMss
   else {
@@ -199,12 +206,17 @@ export function noteDensity(t: Tcb, length: number, memory: number): void {
   const ratio = Math.max(1, Math.floor((length * 256) / memory) & 255)
   if (ratio === rcv.ratio) return
   rcv.ratio = ratio
-  // tcp_set_window_clamp.
-  const clamp = Math.max(SOCK_MIN_RCVBUF >> 1, windowFromSpace(t, t.rcvbuf))
+  setWindowClamp(t, windowFromSpace(t, t.rcvbuf))
+  if (rcv.windowClamp < rcv.spaceBytes) rcv.spaceBytes = rcv.windowClamp
+}
+
+/** Bounds the window from now on (tcp_set_window_clamp). */
+export function setWindowClamp(t: Tcb, bytes: number): void {
+  const { rcv } = t
+  const clamp = Math.max(SOCK_MIN_RCVBUF >> 1, bytes)
   if (clamp < rcv.windowClamp) rcv.ssthresh = Math.min(rcv.ssthresh, clamp)
   else if (clamp > rcv.windowClamp) rcv.ssthresh = Math.max(rcv.ssthresh, Math.min(rcv.wnd, clamp))
   rcv.windowClamp = clamp
-  if (clamp < rcv.spaceBytes) rcv.spaceBytes = clamp
 }
 
 /** The clamp and the slow start of the window when a connection is made (tcp_init_buffer_space). */
@@ -247,11 +259,17 @@ export function growForGap(t: Tcb): void {
   if ((t.opt & OPT_UNACCEPTED) === 0) growReceiveBuffer(t, t.rcv.spaceBytes)
 }
 
+/** Memory is short: the window starts again with a few segments (tcp_adjust_rcv_ssthresh). */
+export function shrinkSlowStart(t: Tcb): void {
+  t.rcv.ssthresh = Math.min(t.rcv.ssthresh, 4 * t.rcv.advMss)
+}
+
 /** Too much is queued: the buffer follows up to tcp_rmem's limit, and the window shrinks (tcp_clamp_window). */
 export function clampWindow(t: Tcb): void {
   const most = t.stack.sysctl.tcp_rmem[2] as number
   t.quickAck = Math.min(t.quickAck, 0)
-  if (t.rcvbuf < most && !t.isFlag(SF_RCVBUF_LOCK)) t.rcvbuf = Math.max(t.rcvbuf, Math.min(t.rmemAlloc, most))
+  if (t.rcvbuf < most && !t.isFlag(SF_RCVBUF_LOCK) && mayGrow(t))
+    t.rcvbuf = Math.max(t.rcvbuf, Math.min(t.rmemAlloc, most))
   if (t.rmemAlloc > t.rcvbuf) t.rcv.ssthresh = Math.min(t.rcv.windowClamp, 2 * t.rcv.advMss)
 }
 

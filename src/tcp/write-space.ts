@@ -1,9 +1,11 @@
 /** The send buffer: how large it may grow, and when a writer is woken (sk_stream_is_writeable, tcp_check_space). */
 import { SF_SNDBUF_LOCK } from '../sock/sock.ts'
 import { POLLOUT, POLLWRBAND, POLLWRNORM } from '../sock/wait-queue.ts'
+import { mayGrow } from './memory.ts'
 import { diff } from './seq.ts'
 import { CHRONO_SNDBUF, stopChrono } from './stats.ts'
 import { INIT_CWND, OPT_NOSPACE, type Tcb } from './tcb.ts'
+import { inFlight } from './tx-queue.ts'
 
 /** Room for two windows of what the congestion window allows (tcp_sndbuf_expand). */
 export function expandSendBuffer(t: Tcb): void {
@@ -18,16 +20,17 @@ export function expandSendBuffer(t: Tcb): void {
 /** Acknowledged data left the send buffer: writers may go on (tcp_check_space). */
 export function newSpace(t: Tcb): void {
   if ((t.opt & OPT_NOSPACE) === 0) return
-  if (t.packetsOut < t.snd.cwnd) expandSendBuffer(t)
+  // tcp_should_expand_sndbuf
+  if (mayGrow(t) && inFlight(t) < t.snd.cwnd) expandSendBuffer(t)
   if (!isWritable(t)) return
   t.opt &= ~OPT_NOSPACE
   stopChrono(t, CHRONO_SNDBUF)
   t.wake(POLLOUT | POLLWRNORM | POLLWRBAND)
 }
 
-/** TCP_NOTSENT_LOWAT, or the host's. */
+/** TCP_NOTSENT_LOWAT, or the host's; more than can be unsent is none. */
 export const notsentLowat = (t: Tcb): number =>
-  t.tuning.notsentLowat > 0 ? t.tuning.notsentLowat : t.stack.sysctl.tcp_notsent_lowat
+  Math.min(t.tuning.notsentLowat > 0 ? t.tuning.notsentLowat : t.stack.sysctl.tcp_notsent_lowat, 0x7fffffff)
 
 /** May a writer put another segment into the queue (sk_stream_memory_free)? */
 export const hasRoom = (t: Tcb): boolean => t.wmemQueued < t.sndbuf && diff(t.snd.writeSeq, t.snd.nxt) < notsentLowat(t)

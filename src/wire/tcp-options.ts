@@ -102,6 +102,8 @@ export class ParsedOptions {
   userTimeout: number = -1
   /** Offset of an Accurate ECN option (its kind byte); -1 if absent. */
   accEcnOffset: number = -1
+  /** There were timestamps as RFC 7323 lays them out, and nothing else. */
+  isPlain: boolean = false
 }
 
 /** Forgets what an earlier parse found. */
@@ -123,15 +125,19 @@ export function reset(into: ParsedOptions): void {
   into.userTimeout = -1
   into.accEcnOffset = -1
   into.isUnsafe = false
+  into.isPlain = false
 }
 
 /** Reads the options in [o, end) into `into`; true if none was malformed. */
 export function parse(b: Uint8Array, o: number, end: number, into: ParsedOptions): boolean {
-  reset(into)
   if (end - o === TIMESTAMP_ALIGNED_LEN && get32(b, o) === ALIGNED_TIMESTAMP) {
+    // After another of the kind there is nothing to forget.
+    if (!into.isPlain) reset(into)
+    into.isPlain = true
     readTimestamp(b, o + 2, into)
     return true
   }
+  reset(into)
   let at = o
   while (at < end) {
     const kind = get8(b, at)
@@ -139,10 +145,10 @@ export function parse(b: Uint8Array, o: number, end: number, into: ParsedOptions
     const n = optionLength(b, at, end)
     if (n === 0) {
       into.ok = false
-      into.isUnsafe = end - at >= MD5_LEN
+      if (end - at >= MD5_LEN) into.isUnsafe = true
       return false
     }
-    if (kind !== NOP) readOption(b, at, n, into)
+    if (kind !== NOP) readOption(b, at, n, end, into)
     at += n
   }
   return true
@@ -163,7 +169,7 @@ function readTimestamp(b: Uint8Array, at: number, into: ParsedOptions): void {
   into.tsEcr = get32(b, at + 6)
 }
 
-function readOption(b: Uint8Array, at: number, n: number, into: ParsedOptions): void {
+function readOption(b: Uint8Array, at: number, n: number, end: number, into: ParsedOptions): void {
   switch (get8(b, at)) {
     case MSS:
       if (n === MSS_LEN) into.mss = get16(b, at + 2)
@@ -189,13 +195,15 @@ function readOption(b: Uint8Array, at: number, n: number, into: ParsedOptions): 
       if (n >= 4 && get16(b, at + 2) === FAST_OPEN_MAGIC) readFastOpen(at + 4, n - 4, true, into)
       return
     default:
-      readRareOption(b, at, n, into)
+      readRareOption(b, at, n, end, into)
   }
 }
 
-function readRareOption(b: Uint8Array, at: number, n: number, into: ParsedOptions): void {
+function readRareOption(b: Uint8Array, at: number, n: number, end: number, into: ParsedOptions): void {
   switch (get8(b, at)) {
     case MD5:
+      // Another length, or a second one (tcp_do_parse_auth_options).
+      if (end - at >= MD5_LEN && (n !== MD5_LEN || into.hasMd5)) into.isUnsafe = true
       if (n !== MD5_LEN) return
       into.hasMd5 = true
       into.md5Offset = at + 2

@@ -14,8 +14,9 @@ import type { Snapshot } from '../../src/packetdrill/snapshot.ts'
 import { Unsupported } from '../../src/packetdrill/values.ts'
 import { WaitQueue } from '../../src/sock/wait-queue.ts'
 import { SIZEOF_TCP_INFO, TCP_INFO_LAYOUT } from '../../src/tcp/status-options.ts'
+import { must } from '../differential/c.ts'
 import { KernelCalls } from './kernel-calls.ts'
-import { type Machine, must } from './kernel-machine.ts'
+import type { Machine } from './kernel-machine.ts'
 import { congestionOf, makeTools, toolText } from './kernel-tools.ts'
 
 const CLONE_NEWNET = 0x40000000
@@ -275,10 +276,10 @@ function readTcpInfo(view: DataView, values: Map<string, number>): void {
   let at = 0
   for (const [kind, names] of TCP_INFO_LAYOUT) {
     const fields = names.split(' ').map((name) => `tcpi_${name}`)
-    if (kind === 'n') {
+    if (typeof kind === 'number') {
       const byte = view.getUint8(at++)
-      values.set(fields[0] as string, byte & 15)
-      values.set(fields[1] as string, byte >> 4)
+      values.set(fields[0] as string, byte & ((1 << kind) - 1))
+      values.set(fields[1] as string, byte >> kind)
       continue
     }
     for (const field of fields) {

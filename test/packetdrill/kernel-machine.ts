@@ -1,18 +1,12 @@
 /** This process's hold on the kernel: the C library, memory for calls, and a thread for those that sleep. */
 import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
-import { errnoName } from '../../src/sys/errno.ts'
-import { Arena, Libc } from '../differential/c.ts'
+import { Arena, Libc, must } from '../differential/c.ts'
 import * as thread from './kernel-thread.ts'
 
 /** For buffers of calls; the kernel gives pages when they are touched. */
 const ARENA_SIZE = 1 << 26
 const SETTLE_US = 300_000
-
-export function must(call: string, result: number): number {
-  if (result < 0) throw new Error(`${call}: ${errnoName(-result)}`)
-  return result
-}
 
 export class Machine {
   readonly libc: Libc = new Libc()

@@ -12,6 +12,8 @@ const PHASES: readonly number[] = [0, 500]
 const PACES: readonly number[] = [40, 300, 3000, 5]
 /** The kernel's clock is real: a difference counts if it is there each time. */
 const RETRIES = 3
+/** A timer that seldom fires within a wait is not seen in three plays: more for those without a reason. */
+const MORE_RETRIES = 40
 /** Sequences the kernel is given at once. */
 const BATCH = 1000
 
@@ -51,39 +53,42 @@ function part(kernel: Kernel, sequence: Sequence, { texts, times }: Played): Dif
   return farthest
 }
 
-/** The same again and again, or null. */
-function confirm(kernel: Kernel, sequences: readonly Sequence[]): (Difference | null)[] {
-  const outcomes = kernel.run(sequences.flatMap((sequence) => new Array<Sequence>(RETRIES).fill(sequence)))
+/** The same in so many plays at the kernel, or null. */
+function confirm(kernel: Kernel, sequences: readonly Sequence[], plays: number): (Difference | null)[] {
+  const outcomes = kernel.run(sequences.flatMap((sequence) => new Array<Sequence>(plays).fill(sequence)))
   return sequences.map((sequence, i) => {
     let found: Difference | null = null
-    for (const theirs of outcomes.slice(i * RETRIES, (i + 1) * RETRIES)) {
+    for (const theirs of outcomes.slice(i * plays, (i + 1) * plays)) {
       const difference = part(kernel, sequence, theirs)
       if (difference === null) return null
       if (found === null || difference.at > found.at) found = difference
     }
-    return found === null ? null : attributed(found, outcomes.slice(i * RETRIES, (i + 1) * RETRIES))
+    return found === null ? null : attributed(found, outcomes.slice(i * plays, (i + 1) * plays))
   })
 }
 
 /** With its reason, if one is listed. */
 function attributed(found: Difference, plays: readonly Played[]): Difference {
-  const { at, kernel, ours } = found
+  const { sequence, at, kernel, ours } = found
   const said = plays.map(({ texts }) => texts[at] ?? '')
-  const reason = reasonOf({ kernel: kernel[at] ?? '', ours: ours[at] ?? '', plays: said })
+  const reason = reasonOf({ sequence, at, kernel: kernel[at] ?? '', ours: ours[at] ?? '', plays: said })
   return reason === null ? found : { ...found, reason }
 }
 
 /** Those that differ each time. */
 function suspicious(kernel: Kernel, sequences: readonly Sequence[], outcomes: readonly Played[]): Difference[] {
   const suspects = sequences.filter((sequence, i) => part(kernel, sequence, outcomes[i] as Played) !== null)
-  return confirm(kernel, suspects).filter((difference) => difference !== null)
+  const found = confirm(kernel, suspects, RETRIES).filter((difference) => difference !== null)
+  const unlisted = found.filter(({ reason }) => reason === undefined).map(({ sequence }) => sequence)
+  const again = confirm(kernel, unlisted, MORE_RETRIES).filter((difference) => difference !== null)
+  return [...found.filter(({ reason }) => reason !== undefined), ...again]
 }
 
 /** Without steps that it does not need. */
 function shorten(kernel: Kernel, difference: Difference): Difference {
   let best = difference
   const keep = (sequence: Sequence): boolean => {
-    const found = confirm(kernel, [sequence])[0] ?? null
+    const found = confirm(kernel, [sequence], RETRIES)[0] ?? null
     const isUnlisted = found !== null && found.reason === undefined
     if (isUnlisted) best = found
     return isUnlisted
@@ -122,13 +127,25 @@ export function differing(kernel: Kernel, first: number, count: number): number[
   return found.filter(({ reason }) => reason === undefined).map(({ sequence }) => sequence.seed)
 }
 
-/** Plays `count` sequences from seed `first` on; the first difference of the `shown` largest groups is made short. */
+/** What is known while it runs. */
+export interface Progress {
+  /** Sequences played, and of those: for a listed reason, without one. */
+  readonly played: number
+  readonly listed: number
+  readonly differ: number
+}
+
+/**
+ * Plays `count` sequences from seed `first` on; the first difference of the `shown` largest groups is made short. `note` hears of
+ * each batch.
+ */
 export function compareSequences(
   kernel: Kernel,
   first: number,
   count: number,
   shown: number,
   isVerbose = false,
+  note?: (progress: Progress) => void,
 ): Comparison {
   const found: Difference[] = []
   let steps = 0
@@ -145,6 +162,8 @@ export function compareSequences(
         )
     }
     found.push(...suspicious(kernel, sequences, outcomes))
+    const differ = found.filter(({ reason }) => reason === undefined).length
+    note?.({ played: from + sequences.length, listed: found.length - differ, differ })
   }
   const listed: Record<string, number> = {}
   for (const { reason } of found) if (reason !== undefined) listed[reason] = (listed[reason] ?? 0) + 1

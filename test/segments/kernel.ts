@@ -6,10 +6,9 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, constants, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import * as ip4 from '../../src/addr/ip4.ts'
-import { errnoName } from '../../src/sys/errno.ts'
 import { Sysctls } from '../../src/sys/sysctl.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
-import { Arena, Libc } from '../differential/c.ts'
+import { Arena, Libc, must } from '../differential/c.ts'
 import type { SysctlTexts } from './ours.ts'
 import { type Arm, type Ends, Play, type Played } from './play.ts'
 import { type Calls, Program } from './program.ts'
@@ -188,11 +187,6 @@ class Device {
   }
 }
 
-function must(call: string, result: number): number {
-  if (result < 0) throw new Error(`${call}: ${errnoName(result)}`)
-  return result
-}
-
 /** The device's address; /sys is still another namespace's. */
 function ownMac(): Uint8Array {
   const { stdout } = spawnSync('ip', ['-json', 'link', 'show', 'tap0'], { encoding: 'utf8' })
@@ -311,8 +305,9 @@ export class Kernel {
       }
       active = active.filter((one) => one.wakeAt >= 0)
       const isFull = active.length >= AT_ONCE || next >= sequences.length
-      if (isFull && earliest > performance.now() && earliest < Infinity)
-        this.#libc.call('usleep', Math.ceil((earliest - performance.now()) * 1000))
+      // Looked at once: a negative time would be more than an hour.
+      const wait = Math.ceil((earliest - performance.now()) * 1000)
+      if (isFull && wait > 0 && earliest < Infinity) this.#libc.call('usleep', wait)
     }
     return outcomes
   }

@@ -20,15 +20,34 @@ const POLL_ALL = 0x23c7
 
 export type SysctlTexts = Readonly<Record<string, string>>
 
+/** Time passes when a segment is sent: what leaves in another run of the sender is later. */
+class WorkClock extends VirtualClock {
+  #latest = 0
+
+  override now(): number {
+    return Math.max(super.now(), this.#latest)
+  }
+
+  work(): void {
+    this.#latest = this.now() + 1
+  }
+}
+
 class Wire implements Link {
+  readonly clock: WorkClock
   readonly medium: Medium = 'ip'
   readonly features: number = F_WIRE
   readonly mtu: number = 1500
   receive: ((packet: Packet) => void) | undefined
   sent: Uint8Array[] = []
 
+  constructor(clock: WorkClock) {
+    this.clock = clock
+  }
+
   send(packet: Packet): boolean {
     this.sent.push(packet.toBytes())
+    this.clock.work()
     packet.release()
     return true
   }
@@ -136,8 +155,8 @@ export type Pace = number | { readonly times: readonly number[]; readonly phase:
 
 /** The outcomes of a sequence. */
 export function playOurs(sequence: Sequence, sysctls: SysctlTexts, ends: Ends, pace: Pace): readonly string[] {
-  const clock = new VirtualClock()
-  const wire = new Wire()
+  const clock = new WorkClock()
+  const wire = new Wire(clock)
   const host = new Host({ name: 'ours', clock, random: new Random(5) })
   setSysctls(host, sysctls)
   host.addInterface('tap0', wire, { addresses: [`${ip4.format(ends.local)}/8`] })

@@ -5,13 +5,17 @@
  *
  * Needs root, for a namespace and a TAP device. Each job is a process with a namespace of its own and a part of the seeds.
  */
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { parseArgs, promisify } from 'node:util'
-import { type Comparison, compareSequences, merge, report } from './compare.ts'
+import { parseArgs } from 'node:util'
+import { type Comparison, compareSequences, merge, type Progress, report } from './compare.ts'
 import { Kernel } from './kernel.ts'
 
-const MOST_OUTPUT = 1 << 30
+/** Sequences between two lines that tell how far it is. */
+const LINE_EACH = 10000
 
 const { values } = parseArgs({
   options: {
@@ -26,31 +30,56 @@ const { values } = parseArgs({
 
 const shown = Number(values.shown)
 
-/** The part of a job, in another process. */
-async function runJob(first: number, count: number): Promise<Comparison> {
+/** The part of a job, in another process, which tells each batch in a line of its stderr. */
+async function runJob(first: number, count: number, note: (progress: Progress) => void): Promise<Comparison> {
   const file = fileURLToPath(import.meta.url)
   const part = ['--seed', String(first), '--sequences', String(count), '--shown', values.shown]
   const args = [...process.execArgv, file, '--json', ...part]
-  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: MOST_OUTPUT })
+  const job = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  createInterface(job.stderr).on('line', (line) => {
+    if (line.startsWith('{')) note(JSON.parse(line) as Progress)
+    else console.error(line)
+  })
+  const [stdout] = await Promise.all([text(job.stdout), once(job, 'close')])
   return JSON.parse(stdout) as Comparison
 }
 
-function runHere(kernel: Kernel, first: number, count: number): Comparison {
+function runHere(kernel: Kernel, first: number, count: number, note: (progress: Progress) => void): Comparison {
   try {
-    return compareSequences(kernel, first, count, shown, values.verbose)
+    return compareSequences(kernel, first, count, shown, values.verbose, note)
   } finally {
     kernel.close()
+  }
+}
+
+/** Says how far all jobs together are, each time another ten thousand are done. */
+function progressLines(jobs: number): (job: number, progress: Progress) => void {
+  const parts = new Array<Progress>(jobs).fill({ played: 0, listed: 0, differ: 0 })
+  let lines = 0
+  return (job, progress) => {
+    parts[job] = progress
+    const sum = (field: keyof Progress): number => parts.reduce((total, part) => total + part[field], 0)
+    const played = sum('played')
+    if (Math.floor(played / LINE_EACH) <= lines) return
+    lines = Math.floor(played / LINE_EACH)
+    console.log(`${played} played: ${sum('listed')} listed, ${sum('differ')} differ`)
   }
 }
 
 async function compareAll(first: number, count: number, jobs: number): Promise<Comparison | string> {
   const kernel = Kernel.start()
   if (typeof kernel === 'string') return kernel
-  if (jobs <= 1) return runHere(kernel, first, count)
+  const lines = progressLines(jobs)
+  const note = (progress: Progress): void =>
+    values.json ? console.error(JSON.stringify(progress)) : lines(0, progress)
+  if (jobs <= 1) return runHere(kernel, first, count, note)
   kernel.close()
   const each = Math.ceil(count / jobs)
   const parts: Promise<Comparison>[] = []
-  for (let from = 0; from < count; from += each) parts.push(runJob(first + from, Math.min(each, count - from)))
+  for (let from = 0; from < count; from += each) {
+    const job = parts.length
+    parts.push(runJob(first + from, Math.min(each, count - from), (progress) => lines(job, progress)))
+  }
   return merge(await Promise.all(parts))
 }
 
