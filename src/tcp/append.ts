@@ -4,7 +4,7 @@ import { MSG_EOR, MSG_MORE, MSG_OOB } from '../sock/constants.ts'
 import { fromProgram, type Message } from '../sock/message.ts'
 import type { ZeroCopy } from '../sock/zerocopy.ts'
 import { PSH } from '../wire/tcp.ts'
-import { maySend, sendable } from './memory.ts'
+import { forceMemory, maySend, sendable } from './memory.ts'
 import { MAX_BURST } from './mss.ts'
 import { NAGLE_CORK, NAGLE_PUSH, nagleMode, pushPending, writeXmit } from './output.ts'
 import { add, diff } from './seq.ts'
@@ -81,7 +81,11 @@ export function appendBytes(t: Tcb, bytes: Uint8Array, offset: number, length: n
 }
 
 /** There is memory for another segment; the first one of a queue is always taken (tcp_stream_alloc_skb). */
-const hasMemory = (t: Tcb): boolean => t.txHead === null || maySend(t, TX_OVERHEAD)
+function hasMemory(t: Tcb): boolean {
+  if (t.txHead !== null) return maySend(t, TX_OVERHEAD)
+  forceMemory(t, TX_OVERHEAD)
+  return true
+}
 
 /**
  * How many of `want` bytes at `position` may go into the segment: one piece of the program's memory, if it belongs to no other

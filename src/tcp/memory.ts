@@ -51,57 +51,71 @@ const limit = (t: Tcb, which: number): number => t.stack.sysctl.tcp_mem[which] a
 
 const ownPages = (t: Tcb): number => (t.stats === null ? 0 : t.stats.memoryPages)
 
-/** Counts anew what a socket has; after each of its calls, segments and timers (sk_mem_charge, sk_mem_uncharge). */
-export function settleMemory(t: Tcb): void {
-  const pages = pagesOf(t.rmemAlloc + t.wmemQueued)
-  const before = ownPages(t)
-  if (pages === before) return
+function own(t: Tcb, pages: number): void {
+  t.tcp.memory.pages += pages - ownPages(t)
   statsOf(t).memoryPages = pages
+}
+
+/** Gives pages back that a socket needs no more; after each of its calls, segments and timers (sk_mem_uncharge). */
+export function settleMemory(t: Tcb): void {
+  const had = ownPages(t)
+  if (had === 0) return
+  const pages = pagesOf(t.rmemAlloc + t.wmemQueued)
+  if (pages >= had) return
+  own(t, pages)
   const { memory } = t.tcp
-  memory.pages += pages - before
   if (memory.isTight && memory.pages < limit(t, LOW)) memory.leave()
 }
 
 /** Buffers may grow by themselves (tcp_should_expand_sndbuf, tcp_clamp_window). */
 export const mayGrow = (t: Tcb): boolean => !t.tcp.memory.isTight && t.tcp.memory.pages < limit(t, LOW)
 
-/** `bytes` more may be taken by a socket; `hasLittle`: it has less than what each may have (__sk_mem_raise_allocated). */
-function raise(t: Tcb, bytes: number, hasLittle: boolean): boolean {
-  const { memory, connections } = t.tcp
-  const own = ownPages(t)
+/** Takes memory for `bytes` more in any case (sk_forced_mem_schedule). */
+export function forceMemory(t: Tcb, bytes: number): void {
   const pages = pagesOf(t.rmemAlloc + t.wmemQueued + bytes)
-  const all = memory.pages - own + pages
-  if (all <= limit(t, LOW)) {
-    memory.leave()
-    return true
+  if (pages > ownPages(t)) own(t, pages)
+}
+
+/** Takes memory for `bytes` more, if it may; `hasLittle`: the socket has less than what each may have (__sk_mem_schedule). */
+function take(t: Tcb, bytes: number, hasLittle: boolean): boolean {
+  const had = ownPages(t)
+  const pages = pagesOf(t.rmemAlloc + t.wmemQueued + bytes)
+  if (pages <= had) return true
+  const { memory } = t.tcp
+  const all = memory.pages - had + pages
+  if (all <= limit(t, LOW)) memory.leave()
+  else {
+    if (all > limit(t, PRESSURE)) memory.enter()
+    if (all > limit(t, MOST)) return false
+    // Under pressure each may have its share of all there is.
+    if (!hasLittle && memory.isTight && limit(t, MOST) <= t.tcp.connections * pages) return false
   }
-  if (pages <= own) return true
-  if (all > limit(t, PRESSURE)) memory.enter()
-  if (all > limit(t, MOST)) return false
-  // Under pressure each may have its share of all there is.
-  return hasLittle || !memory.isTight || limit(t, MOST) > connections * pages
+  own(t, pages)
+  return true
 }
 
 /** There is memory for `bytes` that were received (sk_rmem_schedule). */
 export const mayReceive = (t: Tcb, bytes: number): boolean =>
-  raise(t, bytes, t.rmemAlloc < (t.stack.sysctl.tcp_rmem[0] as number))
+  take(t, bytes, t.rmemAlloc < (t.stack.sysctl.tcp_rmem[0] as number))
 
 /** There is memory for `bytes` to send; if not the send buffer shrinks to half of what it holds (sk_wmem_schedule). */
 export function maySend(t: Tcb, bytes: number): boolean {
-  if (raise(t, bytes, t.wmemQueued < (t.stack.sysctl.tcp_wmem[0] as number))) return true
+  if (take(t, bytes, t.wmemQueued < (t.stack.sysctl.tcp_wmem[0] as number))) return true
   if (!t.isFlag(SF_SNDBUF_LOCK)) t.sndbuf = Math.max(Math.min(t.sndbuf, t.wmemQueued >> 1), SOCK_MIN_SNDBUF)
-  if (t.wmemQueued + bytes >= t.sndbuf) return true
-  t.tcp.memory.enter()
-  return false
+  if (t.wmemQueued + bytes < t.sndbuf) {
+    t.tcp.memory.enter()
+    return false
+  }
+  forceMemory(t, bytes)
+  return true
 }
 
-/** How many of `bytes` may be queued: if there is no memory, what pages that are paid for hold, or tcp_wmem's first number (tcp_wmem_schedule). */
+/** How many of `bytes` may be queued: if there is no memory, what its pages hold, or tcp_wmem's first number (tcp_wmem_schedule). */
 export function sendable(t: Tcb, bytes: number): number {
   if (maySend(t, bytes)) return bytes
-  const little = Math.min((t.stack.sysctl.tcp_wmem[0] as number) - t.wmemQueued, bytes)
-  const queued = t.rmemAlloc + t.wmemQueued
-  const pages = Math.max(ownPages(t), little > 0 ? pagesOf(queued + little) : 0)
-  return Math.min(bytes, Math.max(pages * PAGE - queued, 0))
+  const little = (t.stack.sysctl.tcp_wmem[0] as number) - t.wmemQueued
+  if (little > 0) forceMemory(t, Math.min(little, bytes))
+  return Math.min(bytes, Math.max(ownPages(t) * PAGE - t.rmemAlloc - t.wmemQueued, 0))
 }
 
 /** An orphan counts 2^`shift` times: there are too many, or it holds too much (tcp_check_oom). */

@@ -84,10 +84,9 @@ function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flag
           if (!t.isFlag(SF_OOBINLINE)) {
             // The urgent byte is read out of band only.
             seq = add(seq, 1)
-            if (!peek) t.rcv.copiedSeq = seq
             if (!peek) {
-              t.urgData = 0
-              checkFastPath(t)
+              t.rcv.copiedSeq = seq
+              passUrgent(t)
             }
             continue
           }
@@ -99,16 +98,13 @@ function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flag
     copied += part
     seq = add(seq, part)
     if (!peek) t.rcv.copiedSeq = seq
+    if (t.urgData !== 0) passUrgent(t)
     if (part < available) continue
     if (takeFin(t, packet, seq, peek)) break
     packet = peek ? packet.next : shift(t)
   }
   if (t.settings.peekOff >= 0) t.movePeek(peek ? copied : -copied)
   if (copied > 0) {
-    if (t.urgData !== 0 && after(t.rcv.copiedSeq, t.urgSeq)) {
-      t.urgData = 0
-      checkFastPath(t)
-    }
     // The data came just now, as a rule: its time will do, and a read costs no look at the clock.
     t.tcp.now = t.stack.clock.recent()
     if (!peek) adjustReceiveSpace(t, t.tcp.now)
@@ -116,6 +112,13 @@ function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flag
     cleanUp(t, copied)
   }
   return copied
+}
+
+/** The urgent byte is history once more was read; the FIN behind it does not count. */
+function passUrgent(t: Tcb): void {
+  if (!after(t.rcv.copiedSeq, t.urgSeq)) return
+  t.urgData = 0
+  checkFastPath(t)
 }
 
 /** All before `seq` of the packet was read: a FIN behind it is taken with it, and ends the read (found_fin_ok). */

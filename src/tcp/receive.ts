@@ -18,6 +18,7 @@ import { makeRoom } from './collapse.ts'
 import { checkMark, dataReceived, measureReceiveMss } from './delack.ts'
 import { setDsack } from './dsack.ts'
 import { setState, WAKE_ALL } from './lifecycle.ts'
+import { forceMemory } from './memory.ts'
 import { optionRoom } from './mss.ts'
 import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 import { deliverOutOfOrder, queueInOrder, queueOutOfOrder, releaseOoo, sackAdvanced } from './receive-queue.ts'
@@ -136,6 +137,7 @@ function queueAndAck(t: Tcb, g: Segment, packet: Packet, memory: number): void {
       packet.release()
       return
     }
+    forceMemory(t, memory)
   }
   const hadFin = (packet.flags & FIN) !== 0
   queueInOrder(t, packet, memory)

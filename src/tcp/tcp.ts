@@ -254,7 +254,11 @@ export class Tcp implements Transport {
     }
     if (connection === undefined) this.#toListener(g, packet, 0)
     else if (connection instanceof Request) {
-      if (this.#isSignatureRight(connection.md5Key, packet)) requestInput(connection, g, packet)
+      if (this.parsed.hasAo) {
+        // Its handshake was begun without (tcp_inbound_hash).
+        counters.TcpExtTCPAOBad++
+        this.stack.drop(packet, 'tcp.ao-unexpected')
+      } else if (this.#isSignatureRight(connection.md5Key, packet)) requestInput(connection, g, packet)
       else packet.release()
     }
     // A TIME-WAIT does not look at signatures.
@@ -325,6 +329,7 @@ export class Tcp implements Transport {
         g.hasTs ||
         g.sackCount > 0 ||
         this.parsed.hasMd5 ||
+        this.parsed.hasAo ||
         this.parsed.isUnsafe ||
         this.parsed.accEcnOffset >= 0 ||
         (g.flags & wire.SYN) !== 0

@@ -220,7 +220,9 @@ export function transmitSyn(t: Tcb, segment: TxSegment, data: TxSegment | null):
   const counters = mayCount ? synCounterFields(size, timestamps, sack, wscale) : -1
   size += synCounterBytes(counters, timestamps, sack, wscale)
   const at = packet.push(wire.HDR_LEN + size)
-  t.rcv.advMss = advertisedMss(t, t.dst)
+  const mss = advertisedMss(t, t.dst)
+  // Later it only sinks (tcp_advertise_mss).
+  t.rcv.advMss = t.state === TCP_SYN_SENT ? mss : Math.min(t.rcv.advMss, mss)
   if (t.rcv.wnd === 0) {
     initialWindow(t, t.rcv.advMss, wscale)
     t.rcv.ssthresh = t.rcv.wnd

@@ -59,6 +59,8 @@ export const SACK_BLOCK_LEN = 8
 export const MAX_SACK_BLOCKS = 4
 /** Length of an MD5 option. */
 export const MD5_LEN = 18
+/** Length of an authentication option before its code (struct tcp_ao_hdr). */
+const AO_HEADER_LEN = 4
 /** Length of a user timeout option. */
 export const USER_TIMEOUT_LEN = 4
 /** Largest shift, RFC 7323 §2.3. */
@@ -92,6 +94,8 @@ export class ParsedOptions {
   hasMd5: boolean = false
   /** Offset of the 16-byte digest; -1 if none. */
   md5Offset: number = -1
+  /** True if there was an authentication option (RFC 5925). */
+  hasAo: boolean = false
   /** Offset of the fast open cookie; -1 if the option is absent. */
   fastOpenOffset: number = -1
   /** Length of the cookie, 0 for a request; -1 if the option is absent. */
@@ -119,6 +123,7 @@ export function reset(into: ParsedOptions): void {
   into.sackOffset = -1
   into.hasMd5 = false
   into.md5Offset = -1
+  into.hasAo = false
   into.fastOpenOffset = -1
   into.fastOpenLength = -1
   into.fastOpenExperimental = false
@@ -207,6 +212,11 @@ function readRareOption(b: Uint8Array, at: number, n: number, end: number, into:
       if (n !== MD5_LEN) return
       into.hasMd5 = true
       into.md5Offset = at + 2
+      return
+    case AO:
+      if (end - at < MD5_LEN) return
+      if (n <= AO_HEADER_LEN || into.hasAo) into.isUnsafe = true
+      into.hasAo = true
       return
     case USER_TIMEOUT:
       if (n === USER_TIMEOUT_LEN) into.userTimeout = get16(b, at + 2)

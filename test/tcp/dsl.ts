@@ -302,8 +302,10 @@ export class Host {
         timeWaits: this.tcp.timeWaits,
         timers: this.clock.timerCount,
         established: this.stack.counters.TcpCurrEstab,
+        memory: this.tcp.memory.pages,
+        orphans: this.tcp.memory.orphans,
       },
-      { table: 0, ports: 0, segments: 0, packets: 0, timeWaits: 0, timers: 0, established: 0 },
+      { table: 0, ports: 0, segments: 0, packets: 0, timeWaits: 0, timers: 0, established: 0, memory: 0, orphans: 0 },
       'everything was given back',
     )
   }
