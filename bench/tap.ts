@@ -12,6 +12,7 @@ import { platformRandom } from '../src/platform/random.ts'
 import { openTap } from '../src/platform/tap.ts'
 import { AF_INET, SOCK_STREAM } from '../src/socket/constants.ts'
 import { median, pace, type Row } from './harness.ts'
+import { must } from './must.ts'
 
 const TAP = 'tap0'
 const KERNEL = '10.99.0.1/24'
@@ -23,11 +24,6 @@ const BAR = 1.5
 const SOCAT: Readonly<Record<string, readonly string[]>> = {
   send: ['-u', '-b', String(BUFFER), `TCP:${OURS}:${PORT}`, 'OPEN:/dev/null'],
   receive: ['-u', '-b', String(BUFFER), 'OPEN:/dev/zero', `TCP:${OURS}:${PORT}`],
-}
-
-function must(program: string, ...args: string[]): void {
-  const result = spawnSync(program, args, { encoding: 'utf8' })
-  if (result.status !== 0) throw new Error(`${program} ${args.join(' ')}: ${result.stderr}`)
 }
 
 /** One direction, in this process, which is in a namespace of its own: bytes of each sample. */

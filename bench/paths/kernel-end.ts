@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { openTap, type Tap } from '../../src/platform/tap.ts'
 import type { Clock } from '../../src/sys/clock.ts'
+import { must } from '../must.ts'
 import type { End } from './run.ts'
 
 /** Linux's defaults, whatever the machine's are; every connection begins without what others learned of the path. */
@@ -12,11 +13,6 @@ const SYSCTLS = [
   'net.ipv4.tcp_wmem=4096 16384 4194304',
   'net.ipv4.tcp_no_metrics_save=1',
 ]
-
-export function must(program: string, ...args: string[]): void {
-  const result = spawnSync(program, args, { encoding: 'utf8' })
-  if (result.status !== 0) throw new Error(`${program} ${args.join(' ')}: ${result.stderr || result.error?.message}`)
-}
 
 export class KernelEnd implements End {
   readonly link: Tap

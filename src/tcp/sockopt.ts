@@ -45,7 +45,7 @@ import { findController } from './congestion.ts'
 import { fastOpenOf, KEY_LENGTH, keyOf, TFO_CLIENT_ENABLE } from './fastopen.ts'
 import { changeKeys } from './md5.ts'
 import { currentMss } from './mss.ts'
-import { NAGLE_PUSH, nagleMode, pushPending } from './output.ts'
+import { NAGLE_PUSH, pushAfterAck, pushPending } from './output.ts'
 import { NO_RATE, pacingOf } from './pacing.ts'
 import { DELACK_MAX, inPingpong } from './quick-ack.ts'
 import { TIMEOUT_MIN } from './rack.ts'
@@ -107,10 +107,6 @@ function makeRoom(t: Tcb, bytes: number): void {
   if (t.rcv.windowClamp !== 0) t.rcv.windowClamp = bytes
 }
 
-const flush = (t: Tcb): void => {
-  if (t.state === TCP_ESTABLISHED || t.state === TCP_CLOSE_WAIT) pushPending(t, currentMss(t), nagleMode(t))
-}
-
 function row(name: number): Row | undefined {
   switch (name) {
     case TCP_NODELAY:
@@ -119,7 +115,7 @@ function row(name: number): Row | undefined {
         set(t, value): number {
           if (value !== 0) {
             t.opt |= OPT_NODELAY
-            if (t.state === TCP_ESTABLISHED || t.state === TCP_CLOSE_WAIT) pushPending(t, currentMss(t), NAGLE_PUSH)
+            if (t.sendHead !== null) pushPending(t, currentMss(t), NAGLE_PUSH)
           } else t.opt &= ~OPT_NODELAY
           return 0
         },
@@ -132,7 +128,7 @@ function row(name: number): Row | undefined {
           else {
             t.opt &= ~OPT_CORK
             if (t.txTail !== null && t.sendHead !== null) t.txTail.flags |= 8
-            flush(t)
+            pushAfterAck(t)
           }
           return 0
         },
