@@ -4,7 +4,7 @@
  */
 import type { Packet } from '../buf/packet.ts'
 import { FIN } from '../wire/tcp.ts'
-import { mayReceive, PAGE } from './memory.ts'
+import { mayReceive, PAGE, settleMemory } from './memory.ts'
 import { OooTree } from './ooo-tree.ts'
 import { appendCopy, dropQueued } from './receive-queue.ts'
 import { add, after, before, diff, type Seq } from './seq.ts'
@@ -20,25 +20,32 @@ const COLLAPSED = 3776
  */
 export const fitsPages = (t: Tcb, memory: number): boolean => memory <= (-(t.rmemAlloc + t.wmemQueued) & (PAGE - 1))
 
-/** There is room for `packet`, which costs `memory`: one may overrun the limit (tcp_can_ingest, sk_rmem_schedule). */
-const hasRoom = (t: Tcb, memory: number): boolean => t.rmemAlloc <= t.rcvbuf && mayReceive(t, memory)
-
-/** There is room for `packet`, or room was made (tcp_try_rmem_schedule). False: it must be dropped. */
+/** There is room, or room was made, for `packet`, which costs `memory` (tcp_try_rmem_schedule). False: it must be dropped. */
 export function makeRoom(t: Tcb, packet: Packet, memory: number): boolean {
-  if (hasRoom(t, memory)) return true
+  if (mayIngest(t) && mayReceive(t, memory)) return true
+  if (!prune(t, packet)) return false
+  while (!mayReceive(t, memory)) if (!pruneOutOfOrder(t, packet)) return false
+  return true
+}
+
+/** One packet may overrun the limit (tcp_can_ingest). */
+const mayIngest = (t: Tcb): boolean => t.rmemAlloc <= t.rcvbuf
+
+/** What can be done so that the queues fit the buffer; false if they do not (tcp_prune_queue). */
+function prune(t: Tcb, packet: Packet): boolean {
   const counters = t.stack.counters
   counters.TcpExtPruneCalled++
-  if (t.rmemAlloc > t.rcvbuf) clampWindow(t)
+  if (!mayIngest(t)) clampWindow(t)
   else if (t.tcp.memory.isTight) shrinkSlowStart(t)
-  if (hasRoom(t, memory)) return true
+  if (mayIngest(t)) return true
   collapseOutOfOrder(t)
   if (t.rcvHead !== null) {
     t.rcvHead = collapse(t, t.rcvHead, null, t.rcv.copiedSeq, t.rcv.nxt)
     t.rcvTail = lastOf(t.rcvHead)
   }
-  if (hasRoom(t, memory)) return true
-  pruneOutOfOrder(t, packet, memory)
-  if (hasRoom(t, memory)) return true
+  if (mayIngest(t)) return true
+  pruneOutOfOrder(t, packet)
+  if (mayIngest(t)) return true
   counters.TcpExtRcvPruned++
   t.isPredicting = false
   return false
@@ -151,10 +158,10 @@ function notePlaces(t: Tcb): void {
 }
 
 /**
- * Drops the highest data out of order, an eighth of the buffer at a time, until there is room; none that lies below `packet`
- * (tcp_prune_ofo_queue).
+ * Drops the highest data out of order, an eighth of the buffer at a time, until there is room; none that lies below `packet`.
+ * False: there was none to drop (tcp_prune_ofo_queue).
  */
-function pruneOutOfOrder(t: Tcb, packet: Packet, memory: number): void {
+function pruneOutOfOrder(t: Tcb, packet: Packet): boolean {
   const all: Packet[] = []
   for (let p = t.oooHead; p !== null; p = p.next) all.push(p)
   let goal = t.rcvbuf >> 3
@@ -165,10 +172,11 @@ function pruneOutOfOrder(t: Tcb, packet: Packet, memory: number): void {
     t.disorder?.oooTree?.erase(last.seq)
     dropQueued(t, last)
     if (goal > 0 && all.length > 0) continue
-    if (hasRoom(t, memory)) break
+    settleMemory(t)
+    if (mayIngest(t) && !t.tcp.memory.isTight) break
     goal = t.rcvbuf >> 3
   }
-  if (all.length === held) return
+  if (all.length === held) return false
   const last = all.at(-1)
   if (last === undefined) t.oooHead = null
   else last.next = null
@@ -179,4 +187,5 @@ function pruneOutOfOrder(t: Tcb, packet: Packet, memory: number): void {
     t.sackCount = 0
     t.hasDsack = false
   }
+  return true
 }

@@ -61,6 +61,9 @@ tcp(
     const c = established({ sysctl: { tcp_mem: [0, 1, 2], tcp_rmem: [1, 131072, 6291456] } })
     for (let i = 0; i < 8; i++) c.send({ data: 1460 })
     assert.ok(c.counter('TcpExtTCPRcvQDrop') > 0)
+    // The queues fit the buffer: nothing is copied together (tcp_prune_queue), as the kernel does with tcp_mem of 0 0 0.
+    assert.ok(c.counter('TcpExtPruneCalled') > 0)
+    assert.equal(c.counter('TcpExtRcvPruned'), 0)
     assert.ok(c.host.tcp.memory.pages <= 3)
     assert.ok(c.drain().some((g) => g.window === 0))
     c.read()
@@ -82,8 +85,8 @@ tcp(
   'A sender gets what tcp_wmem grants each when there is no memory, and more as that is acknowledged (tcp_wmem_schedule)',
   () => {
     const c = established({ sysctl: { tcp_mem: [0, 0, 0] }, sndbuf: 200000, window: 65535 })
-    const first = c.write(100000)
-    assert.ok(first > 0 && first <= 4096, String(first))
+    // What tcp_wmem's first number leaves beside a segment's own cost; the kernel of this machine takes as many.
+    assert.equal(c.write(100000), 3264)
     // The rest of the pages that are paid for.
     while (c.write(1000) > 0);
     assert.equal(c.write(1000), -EAGAIN)
