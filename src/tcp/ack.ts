@@ -1,6 +1,6 @@
 /** Fifth, check the ACK field (RFC 9293 §3.10.7.4; Linux tcp_ack): what it acknowledges, what it allows. */
 
-import { ECE, SYN } from '../wire/tcp.ts'
+import { CWR, ECE, SYN } from '../wire/tcp.ts'
 import { ackEcn } from './accecn.ts'
 import * as F from './ack-flags.ts'
 import { challengeAck } from './challenge.ts'
@@ -24,7 +24,7 @@ import { tagQueue } from './sack.ts'
 import type { Segment } from './segment.ts'
 import { after, before, diff } from './seq.ts'
 import { CHRONO_BUSY, statsOf, stopChrono } from './stats.ts'
-import { CA_OPEN, OPT_ACCECN, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, type Tcb } from './tcb.ts'
+import { ACK_NOW, CA_OPEN, OPT_ACCECN, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, type Tcb } from './tcb.ts'
 import { armRexmt, PENDING_PROBE, PENDING_TLP, probeDelay, rearmRto, stopRexmt } from './timer.ts'
 import { trimAcked, unlinkSegment } from './tx-queue.ts'
 import { EVER_RETRANS, LOST, RETRANS, SACKED } from './tx-segment.ts'
@@ -231,6 +231,16 @@ const isDubious = (t: Tcb, flags: number): boolean =>
 const deliveredBytes = (t: Tcb, priorUna: number, tagged: number): number =>
   diff(t.snd.una, priorUna) - t.tcp.cleaned.sackedBytes + (tagged === 0 ? 0 : t.tcp.sackState.bytes)
 
+/**
+ * The peer reacted to marks, and its window may be tiny now: what it sends is acknowledged at once. Also of an ACK without data, against
+ * RFC 3168 §6.1, but not of an old one (tcp_ecn_accept_cwr).
+ */
+function acceptCwr(t: Tcb, g: Segment): void {
+  if ((t.opt & OPT_ECN) === 0) return
+  t.ecnDemandCwr = false
+  if (g.endSeq !== g.seq) t.ackPending |= ACK_NOW
+}
+
 /** RFC 5961 §5.2: farther back than the largest window, or than has ever been acknowledged. */
 function isTooOld(t: Tcb, ack: number): boolean {
   const acked = (t.stats === null ? 0 : t.stats.bytesAcked) + (t.isActive && t.snd.una !== t.snd.iss ? 1 : 0)
@@ -278,6 +288,7 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
     flags |= tagged
   }
   if ((t.opt & OPT_ECN) !== 0 && (g.flags & (ECE | SYN)) === ECE) flags |= F.ECE_SEEN
+  if ((g.flags & CWR) !== 0) acceptCwr(t, g)
   t.softError = 0
   t.probesOut = 0
   t.lastSegmentTime = tcp.nowMs()

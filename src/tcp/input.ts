@@ -20,7 +20,7 @@ import {
   TCP_SYN_SENT,
   TCP_TIME_WAIT,
 } from '../sock/sock.ts'
-import { ACK, CWR, RST, SYN } from '../wire/tcp.ts'
+import { ACK, RST, SYN } from '../wire/tcp.ts'
 import { countReceived, isAccEcn, noteOption } from './accecn.ts'
 import { ACK_UNSENT, isWindowNews, processAck, replaceTsRecent, tsRecentStale } from './ack.ts'
 import * as F from './ack-flags.ts'
@@ -39,7 +39,7 @@ import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
 import { endTimeouts, statsOf } from './stats.ts'
 import { initTransfer, synSent, undoSpuriousSyn } from './syn-sent.ts'
-import { ACK_NOW, OPT_ECN, OPT_SACK, OPT_TIMESTAMPS, OPT_UNACCEPTED, type Tcb } from './tcb.ts'
+import { OPT_SACK, OPT_TIMESTAMPS, OPT_UNACCEPTED, type Tcb } from './tcb.ts'
 import { rearmRto, startKeep } from './timer.ts'
 import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
 import { measureRttByTimestamp, receiveWindow, truesize } from './window.ts'
@@ -197,7 +197,7 @@ function established(t: Tcb, g: Segment, packet: Packet): void {
   }
   if ((t.opt & OPT_TIMESTAMPS) !== 0 && g.length > 0) measureRttByTimestamp(t, t.tcp.nowMs(), g.length)
   urgent(t, g, packet)
-  text(t, g, packet)
+  acceptText(t, g, packet)
   if ((t.state as number) === TCP_CLOSE || (t.state as number) === TCP_TIME_WAIT) return
   pushAfterAck(t)
   checkAck(t)
@@ -224,19 +224,6 @@ function takePredicted(t: Tcb, g: Segment, packet: Packet, memory: number): void
     checkAck(t)
   }
   newSpace(t)
-}
-
-/** The peer reacted to marks (RFC 3168 §6.1; tcp_ecn_accept_cwr), and its window may be tiny now. */
-function acceptCwr(t: Tcb, g: Segment): void {
-  if ((t.opt & OPT_ECN) === 0 || (g.flags & CWR) === 0) return
-  t.ecnDemandCwr = false
-  if (g.endSeq !== g.seq) t.ackPending |= ACK_NOW
-}
-
-/** Seventh, eighth: text, FIN. */
-function text(t: Tcb, g: Segment, packet: Packet): void {
-  acceptCwr(t, g)
-  acceptText(t, g, packet)
 }
 
 /** SYN-RECEIVED (of a simultaneous open) and all closing states (tcp_rcv_state_process). */
@@ -398,20 +385,19 @@ function textInState(t: Tcb, g: Segment, packet: Packet): void {
     case TCP_LAST_ACK:
       // After the peer's FIN nothing more can come; what does is old.
       if (!before(g.seq, t.rcv.nxt)) {
-        acceptCwr(t, g)
         packet.release()
         break
       }
       if (abortOnData(t, g, packet)) return
-      text(t, g, packet)
+      acceptText(t, g, packet)
       break
     case TCP_FIN_WAIT1:
     case TCP_FIN_WAIT2:
       if (abortOnData(t, g, packet)) return
-      text(t, g, packet)
+      acceptText(t, g, packet)
       break
     case TCP_ESTABLISHED:
-      text(t, g, packet)
+      acceptText(t, g, packet)
       break
     default:
       packet.release()

@@ -50,7 +50,7 @@ export const isPredicted = (t: Tcb, g: Segment): boolean =>
   g.headerLength === HDR_LEN + optionRoom(t) &&
   !after(g.ack, t.snd.nxt) &&
   (g.length === 0 || !after(g.endSeq, add(t.rcv.nxt, receiveWindow(t)))) &&
-  ((t.opt & OPT_TIMESTAMPS) === 0 || (g.hasTs && ((t.rcvTsVal - t.tsRecent) | 0) >= 0))
+  ((t.opt & OPT_TIMESTAMPS) === 0 || (t.tcp.parsed.isPlain && ((t.rcvTsVal - t.tsRecent) | 0) >= 0))
 
 /** Takes predicted data that costs `memory`. Ownership passes. */
 export function acceptPredicted(t: Tcb, g: Segment, packet: Packet, memory: number): void {
