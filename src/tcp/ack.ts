@@ -232,13 +232,16 @@ const deliveredBytes = (t: Tcb, priorUna: number, tagged: number): number =>
   diff(t.snd.una, priorUna) - t.tcp.cleaned.sackedBytes + (tagged === 0 ? 0 : t.tcp.sackState.bytes)
 
 /**
- * The peer reacted to marks, and its window may be tiny now: what it sends is acknowledged at once. Also of an ACK without data, against
- * RFC 3168 §6.1, but not of an old one (tcp_ecn_accept_cwr).
+ * What the segment says of marks. The peer reacted to ours, and its window may be tiny now: what it sends is acknowledged at once; also
+ * an ACK without data says so, against RFC 3168 §6.1 (tcp_ecn_accept_cwr). It saw marks on what we sent: ECE_SEEN.
  */
-function acceptCwr(t: Tcb, g: Segment): void {
-  if ((t.opt & OPT_ECN) === 0) return
-  t.ecnDemandCwr = false
-  if (g.endSeq !== g.seq) t.ackPending |= ACK_NOW
+function echoedMarks(t: Tcb, g: Segment): number {
+  if ((t.opt & OPT_ECN) === 0) return 0
+  if ((g.flags & CWR) !== 0) {
+    t.ecnDemandCwr = false
+    if (g.endSeq !== g.seq) t.ackPending |= ACK_NOW
+  }
+  return (g.flags & (ECE | SYN)) === ECE ? F.ECE_SEEN : 0
 }
 
 /** RFC 5961 §5.2: farther back than the largest window, or than has ever been acknowledged. */
@@ -287,8 +290,7 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
     tagged = tcp.sackState.flags
     flags |= tagged
   }
-  if ((t.opt & OPT_ECN) !== 0 && (g.flags & (ECE | SYN)) === ECE) flags |= F.ECE_SEEN
-  if ((g.flags & CWR) !== 0) acceptCwr(t, g)
+  flags |= echoedMarks(t, g)
   t.softError = 0
   t.probesOut = 0
   t.lastSegmentTime = tcp.nowMs()
