@@ -4,13 +4,14 @@
  * sockets get only what lets them go on.
  */
 import { SF_SNDBUF_LOCK, SOCK_MIN_SNDBUF } from '../sock/sock.ts'
-import { statsOf } from './stats.ts'
+import { statsOf, type TcbStats } from './stats.ts'
 import type { Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
 
 /** Memory is taken in pages (PAGE_SIZE). */
 export const PAGE = 4096
-const pagesOf = (bytes: number): number => Math.ceil(bytes / PAGE)
+const PAGE_SHIFT = 12
+const pagesOf = (bytes: number): number => (bytes + PAGE - 1) >>> PAGE_SHIFT
 
 export class TcpMemory {
   /** Pages that sockets have (tcp_memory_allocated). */
@@ -49,20 +50,21 @@ const PRESSURE = 1
 const MOST = 2
 const limit = (t: Tcb, which: number): number => t.stack.sysctl.tcp_mem[which] as number
 
-const ownPages = (t: Tcb): number => (t.stats === null ? 0 : t.stats.memoryPages)
-
-function own(t: Tcb, pages: number): void {
-  t.tcp.memory.pages += pages - ownPages(t)
-  statsOf(t).memoryPages = pages
+function own(t: Tcb, stats: TcbStats, pages: number): void {
+  t.tcp.memory.pages += pages - stats.memoryPages
+  stats.memoryPages = pages
 }
 
 /** Gives pages back that a socket needs no more; after each of its calls, segments and timers (sk_mem_uncharge). */
 export function settleMemory(t: Tcb): void {
-  const had = ownPages(t)
-  if (had === 0) return
+  const { stats } = t
+  if (stats === null || stats.memoryPages === 0) return
   const pages = pagesOf(t.rmemAlloc + t.wmemQueued)
-  if (pages >= had) return
-  own(t, pages)
+  if (pages < stats.memoryPages) giveBack(t, stats, pages)
+}
+
+function giveBack(t: Tcb, stats: TcbStats, pages: number): void {
+  own(t, stats, pages)
   const { memory } = t.tcp
   if (memory.isTight && memory.pages < limit(t, LOW)) memory.leave()
 }
@@ -72,35 +74,44 @@ export const mayGrow = (t: Tcb): boolean => !t.tcp.memory.isTight && t.tcp.memor
 
 /** Takes memory for `bytes` more in any case (sk_forced_mem_schedule). */
 export function forceMemory(t: Tcb, bytes: number): void {
+  const stats = statsOf(t)
   const pages = pagesOf(t.rmemAlloc + t.wmemQueued + bytes)
-  if (pages > ownPages(t)) own(t, pages)
+  if (pages > stats.memoryPages) own(t, stats, pages)
 }
 
-/** Takes memory for `bytes` more, if it may; `hasLittle`: the socket has less than what each may have (__sk_mem_schedule). */
-function take(t: Tcb, bytes: number, hasLittle: boolean): boolean {
-  const had = ownPages(t)
+/** Takes memory for `bytes` more to send, or to receive, if it may (__sk_mem_schedule). */
+function take(t: Tcb, bytes: number, sends: boolean): boolean {
+  const stats = statsOf(t)
   const pages = pagesOf(t.rmemAlloc + t.wmemQueued + bytes)
-  if (pages <= had) return true
+  if (pages <= stats.memoryPages) return true
   const { memory } = t.tcp
-  const all = memory.pages - had + pages
-  if (all <= limit(t, LOW)) memory.leave()
-  else {
-    if (all > limit(t, PRESSURE)) memory.enter()
-    if (all > limit(t, MOST)) return false
-    // Under pressure each may have its share of all there is.
-    if (!hasLittle && memory.isTight && limit(t, MOST) <= t.tcp.connections * pages) return false
-  }
-  own(t, pages)
+  const all = memory.pages - stats.memoryPages + pages
+  if ((memory.isTight || all > limit(t, LOW)) && !mayTake(t, all, pages, sends)) return false
+  own(t, stats, pages)
   return true
 }
 
+/** `all` pages may be taken, `pages` of them by this socket (__sk_mem_raise_allocated). */
+function mayTake(t: Tcb, all: number, pages: number, sends: boolean): boolean {
+  const { memory } = t.tcp
+  if (all <= limit(t, LOW)) {
+    memory.leave()
+    return true
+  }
+  if (all > limit(t, PRESSURE)) memory.enter()
+  if (all > limit(t, MOST)) return false
+  // Under pressure each may have the first number of tcp_wmem or tcp_rmem, and its share of all there is.
+  const { tcp_wmem, tcp_rmem } = t.stack.sysctl
+  const hasLittle = sends ? t.wmemQueued < (tcp_wmem[0] as number) : t.rmemAlloc < (tcp_rmem[0] as number)
+  return hasLittle || !memory.isTight || limit(t, MOST) > t.tcp.connections * pages
+}
+
 /** There is memory for `bytes` that were received (sk_rmem_schedule). */
-export const mayReceive = (t: Tcb, bytes: number): boolean =>
-  take(t, bytes, t.rmemAlloc < (t.stack.sysctl.tcp_rmem[0] as number))
+export const mayReceive = (t: Tcb, bytes: number): boolean => take(t, bytes, false)
 
 /** There is memory for `bytes` to send; if not the send buffer shrinks to half of what it holds (sk_wmem_schedule). */
 export function maySend(t: Tcb, bytes: number): boolean {
-  if (take(t, bytes, t.wmemQueued < (t.stack.sysctl.tcp_wmem[0] as number))) return true
+  if (take(t, bytes, true)) return true
   if (!t.isFlag(SF_SNDBUF_LOCK)) t.sndbuf = Math.max(Math.min(t.sndbuf, t.wmemQueued >> 1), SOCK_MIN_SNDBUF)
   if (t.wmemQueued + bytes < t.sndbuf) {
     t.tcp.memory.enter()
@@ -115,7 +126,7 @@ export function sendable(t: Tcb, bytes: number): number {
   if (maySend(t, bytes)) return bytes
   const little = (t.stack.sysctl.tcp_wmem[0] as number) - t.wmemQueued
   if (little > 0) forceMemory(t, Math.min(little, bytes))
-  return Math.min(bytes, Math.max(ownPages(t) * PAGE - t.rmemAlloc - t.wmemQueued, 0))
+  return Math.min(bytes, Math.max(statsOf(t).memoryPages * PAGE - t.rmemAlloc - t.wmemQueued, 0))
 }
 
 /** An orphan counts 2^`shift` times: there are too many, or it holds too much (tcp_check_oom). */
