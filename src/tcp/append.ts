@@ -4,7 +4,7 @@ import { MSG_EOR, MSG_MORE, MSG_OOB } from '../sock/constants.ts'
 import { fromProgram, type Message } from '../sock/message.ts'
 import type { ZeroCopy } from '../sock/zerocopy.ts'
 import { PSH } from '../wire/tcp.ts'
-import { forceMemory, maySend, sendable } from './memory.ts'
+import { forceMemory, maySend, PAGE, sendable } from './memory.ts'
 import { MAX_BURST } from './mss.ts'
 import { NAGLE_CORK, NAGLE_PUSH, nagleMode, pushPending, writeXmit } from './output.ts'
 import { add, diff } from './seq.ts'
@@ -13,9 +13,6 @@ import { appendSegment, holdZeroCopy, unlinkSegment } from './tx-queue.ts'
 import { TX_OVERHEAD, type TxSegment } from './tx-segment.ts'
 import { markStamp } from './tx-timestamp.ts'
 import { hasRoom } from './write-space.ts'
-
-/** What one piece of a program's memory has at most. */
-const PAGE_SIZE = 4096
 
 /** Copies into the queue, filling up its last unsent segment first. */
 // biome-ignore format: one line
@@ -26,7 +23,7 @@ export function appendBytes(t: Tcb, bytes: Uint8Array, offset: number, length: n
   while (taken < length) {
     let segment = t.sendHead === null ? null : t.txTail
     if (segment === null || segment.bytes >= goal || segment.endOfRecord || segment.count >= 15) {
-      if (!hasRoom(t) || !hasMemory(t)) break
+      if (!mayAppend(t)) break
       segment = appendSegment(t, 0)
     }
     let want = Math.min(length - taken, goal - segment.bytes)
@@ -35,7 +32,7 @@ export function appendBytes(t: Tcb, bytes: Uint8Array, offset: number, length: n
       if (want === 0) {
         segment.flags |= PSH
         t.lastPushed = t.snd.writeSeq
-        if (!hasRoom(t) || !hasMemory(t)) break
+        if (!mayAppend(t)) break
         appendSegment(t, 0)
         continue
       }
@@ -51,7 +48,7 @@ export function appendBytes(t: Tcb, bytes: Uint8Array, offset: number, length: n
     pool.pageTake(room)
     if (zerocopy !== null) {
       holdZeroCopy(segment, zerocopy)
-      zerocopy.frags += Math.ceil(room / PAGE_SIZE)
+      zerocopy.frags += Math.ceil(room / PAGE)
     }
     t.wmemQueued += room
     t.snd.writeSeq = add(t.snd.writeSeq, room)
@@ -80,8 +77,9 @@ export function appendBytes(t: Tcb, bytes: Uint8Array, offset: number, length: n
   return taken
 }
 
-/** There is memory for another segment; the first one of a queue is always taken (tcp_stream_alloc_skb). */
-function hasMemory(t: Tcb): boolean {
+/** There is room and memory for another segment; memory for the first one of a queue is always taken (tcp_stream_alloc_skb). */
+function mayAppend(t: Tcb): boolean {
+  if (!hasRoom(t)) return false
   if (t.txHead !== null) return maySend(t, TX_OVERHEAD)
   forceMemory(t, TX_OVERHEAD)
   return true
@@ -96,7 +94,7 @@ function zeroCopyRoom(segment: TxSegment, z: ZeroCopy, want: number, position: n
   if (segment.zerocopy === null) z.frags = segment.count
   else if (segment.zerocopy !== z) return 0
   const iov = message === null ? null : message.iov
-  return Math.min(want, iov === null ? want : iov.leftOfPart(position), (MAX_FRAGS - z.frags) * PAGE_SIZE)
+  return Math.min(want, iov === null ? want : iov.leftOfPart(position), (MAX_FRAGS - z.frags) * PAGE)
 }
 
 /** The end of a send call (tcp_push). */

@@ -110,15 +110,16 @@ export function acceptText(t: Tcb, g: Segment, packet: Packet): void {
     return
   }
   const length = packet.length
+  const memory = truesize(packet)
   checkMark(t, g)
-  if (!makeRoom(t, packet, truesize(packet))) {
+  if (!makeRoom(t, packet, memory)) {
     // Nothing is said of it (tcp_data_queue_ofo).
     counters.TcpExtTCPOFODrop++
     if (!t.isFlag(SF_DEAD)) t.wake(POLLIN | POLLRDNORM | POLLRDBAND)
     packet.release()
     return
   }
-  measureReceiveMss(t, g, length, truesize(packet))
+  measureReceiveMss(t, g, length, memory)
   t.isPredicting = false
   t.ackPending |= ACK_SCHED
   queueOutOfOrder(t, packet)

@@ -12,7 +12,7 @@ import {
   spliceText,
   statText,
 } from './outcome.ts'
-import { pollText, stateText, symbol } from './symbols.ts'
+import { POLL_ALL, pollText, stateText, symbol } from './symbols.ts'
 import type { Threads } from './threads.ts'
 import { bytesOf, concat, fromLatin, latin, type Normal, Sockaddr, type Value, type ValueRecord } from './values.ts'
 
@@ -23,8 +23,6 @@ const MMSGHDR = 64
 const EPOLL_EVENT = process.arch === 'x64' ? 12 : 16
 const EPOLL_DATA = EPOLL_EVENT - 8
 const OPTION_MAX = 256
-const POLL_ALL = symbol('POLLIN') | symbol('POLLPRI') | symbol('POLLOUT') | symbol('POLLRDNORM') | symbol('POLLRDBAND') |
-  symbol('POLLWRNORM') | symbol('POLLWRBAND') | symbol('POLLRDHUP') // biome-ignore format: one mask
 const FD_SETSIZE = 1024
 const RLIMIT_NOFILE = 7
 export const SYS_chroot = process.arch === 'x64' ? 161 : 51

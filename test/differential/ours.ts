@@ -29,11 +29,9 @@ import {
   spliceText,
   statText,
 } from './outcome.ts'
-import { pollText, stateText, symbol } from './symbols.ts'
+import { POLL_ALL, pollText, stateText, symbol } from './symbols.ts'
 import { bytesOf, concat, latin, Normal, Sockaddr, type Value, type ValueRecord } from './values.ts'
 
-const POLL_ALL = symbol('POLLIN') | symbol('POLLPRI') | symbol('POLLOUT') | symbol('POLLRDNORM') | symbol('POLLRDBAND') |
-  symbol('POLLWRNORM') | symbol('POLLWRBAND') | symbol('POLLRDHUP') // biome-ignore format: one mask
 /** Steps wait so long at most, in virtual microseconds. */
 const PATIENCE = 10e6
 /** Room for an option's value when a script says nothing of it. */

@@ -21,6 +21,10 @@ export function symbol(name: string): number {
   return value
 }
 
+/** All that poll can tell of a descriptor. */
+export const POLL_ALL: number = symbol('POLLIN') | symbol('POLLPRI') | symbol('POLLOUT') | symbol('POLLRDNORM') | symbol('POLLRDBAND') |
+  symbol('POLLWRNORM') | symbol('POLLWRBAND') | symbol('POLLRDHUP') // biome-ignore format: one mask
+
 const PREFERRED = new Set(['EAGAIN', 'EOPNOTSUPP', 'EDEADLK'])
 const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
   [...SYMBOLS]
