@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import * as c from '../../src/socket/constants.ts'
-import { A, awaited, B, bytes, lone, net, outcome, runAll, text } from './net.ts'
+import { A, awaited, B, bytes, listener, lone, net, outcome, runAll, text } from './net.ts'
 
 const { AF_INET, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET } = c
 
@@ -169,9 +169,7 @@ test('accept sleeps until a connection comes and names the peer; its number was 
     [
       b,
       async (p) => {
-        const l = p.socket(AF_INET, SOCK_STREAM)
-        p.bind(l, { port: 80 })
-        p.listen(l, 5)
+        const l = listener(p, 80)
         const peer: { address?: string; port?: number } = {}
         const pending = p.accept4(l, peer, c.SOCK_NONBLOCK | c.SOCK_CLOEXEC)
         const other = p.socket(AF_INET, SOCK_DGRAM)
@@ -204,9 +202,7 @@ test('a blocking write takes everything, waiting for the reader; read gives what
     [
       b,
       async (p) => {
-        const l = p.socket(AF_INET, SOCK_STREAM)
-        p.bind(l, { port: 80 })
-        p.listen(l, 5)
+        const l = listener(p, 80)
         const fd = await p.accept(l)
         const all = new Uint8Array(size)
         let got = 0
@@ -241,9 +237,7 @@ test('SO_SNDTIMEO: a write stopped by the time limit gives what went, the next o
     [
       b,
       async (p) => {
-        const l = p.socket(AF_INET, SOCK_STREAM)
-        p.bind(l, { port: 80 })
-        p.listen(l, 5)
+        const l = listener(p, 80)
         await p.accept(l)
         await p.sleep(100)
       },
@@ -277,9 +271,7 @@ test('MSG_WAITALL and SO_RCVLOWAT: recv waits for that much, less at the end of 
     [
       b,
       async (p) => {
-        const l = p.socket(AF_INET, SOCK_STREAM)
-        p.bind(l, { port: 80 })
-        p.listen(l, 5)
+        const l = listener(p, 80)
         const fd = await p.accept(l)
         const into = new Uint8Array(10)
         assert.equal(await p.recv(fd, into, c.MSG_WAITALL), 10)
@@ -312,9 +304,7 @@ test('MSG_WAITALL and SO_RCVLOWAT: recv waits for that much, less at the end of 
 test('connect: refused, no answer, and in the background with EINPROGRESS, POLLOUT and SO_ERROR (connect(2))', async () => {
   const { clock, a, b } = net()
   const q = b.createProcess()
-  const l = q.socket(AF_INET, SOCK_STREAM)
-  q.bind(l, { port: 80 })
-  q.listen(l, 5)
+  listener(q, 80)
   await runAll(clock, [
     a,
     async (p) => {
@@ -375,9 +365,7 @@ test('a sleeping write whose reader is gone: what went first, then ECONNRESET or
     [
       b,
       async (p) => {
-        const l = p.socket(AF_INET, SOCK_STREAM)
-        p.bind(l, { port: 80 })
-        p.listen(l, 5)
+        const l = listener(p, 80)
         const fd = await p.accept(l)
         await p.read(fd, new Uint8Array(1000))
         await p.sleep(1)
@@ -402,9 +390,7 @@ test('a sleeping write whose reader is gone: what went first, then ECONNRESET or
 test('SO_LINGER with a time: close waits until everything is acknowledged, or the time is over (socket(7))', async () => {
   const { clock, a, b, cables } = net()
   const q = b.createProcess()
-  const l = q.socket(AF_INET, SOCK_STREAM)
-  q.bind(l, { port: 80 })
-  q.listen(l, 5)
+  listener(q, 80)
   await runAll(clock, [
     a,
     async (p) => {

@@ -4,7 +4,7 @@ import { Host } from '../../src/host/host.ts'
 import type { Process, Program } from '../../src/host/process.ts'
 import { type CableEnd, cable } from '../../src/link/cable.ts'
 import { turn } from '../../src/platform/turn.ts'
-import { SIG_IGN, SIGPIPE } from '../../src/socket/constants.ts'
+import { AF_INET, SIG_IGN, SIGPIPE, SOCK_STREAM } from '../../src/socket/constants.ts'
 import { SystemError } from '../../src/sys/errno.ts'
 import { Random } from '../../src/sys/random.ts'
 import { VirtualClock } from '../../src/sys/virtual-clock.ts'
@@ -50,6 +50,14 @@ export async function runAll(clock: VirtualClock, ...programs: [Host, Program][]
     if (!p.isOver) throw new Error(`${p.name} still waits at ${clock.now()} us`)
   }
   return processes
+}
+
+/** A TCP socket of `p` that listens at `port`. */
+export function listener(p: Process, port: number, backlog: number = 5): number {
+  const fd = p.socket(AF_INET, SOCK_STREAM)
+  p.bind(fd, { port })
+  p.listen(fd, backlog)
+  return fd
 }
 
 /** The errno's name of what `call` throws or rejects with, or what it gives. */

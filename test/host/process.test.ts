@@ -7,7 +7,7 @@ import * as c from '../../src/socket/constants.ts'
 import { SystemError } from '../../src/sys/errno.ts'
 import { Random } from '../../src/sys/random.ts'
 import { VirtualClock } from '../../src/sys/virtual-clock.ts'
-import { awaited, B, bytes, lone, net, outcome, runAll, text } from './net.ts'
+import { awaited, B, bytes, listener, lone, net, outcome, runAll, text } from './net.ts'
 
 const { AF_INET, SOCK_DGRAM, SOCK_STREAM } = c
 
@@ -193,9 +193,7 @@ test('two hosts with the same seeds do the same things at the same times (DESIGN
       [
         b,
         async (p) => {
-          const l = p.socket(AF_INET, SOCK_STREAM)
-          p.bind(l, { port: 80 })
-          p.listen(l, 1)
+          const l = listener(p, 80, 1)
           const fd = await p.accept(l)
           await p.write(fd, new Uint8Array(3000))
           await p.close(fd)

@@ -4,7 +4,7 @@ import test from 'node:test'
 import { formatSockets, parseSsFlags, ss } from '../../src/app/ss.ts'
 import type { SocketRow } from '../../src/host/socket-table.ts'
 import * as c from '../../src/socket/constants.ts'
-import { A, awaited, B, bytes, lone, net, outcome, runAll, text } from './net.ts'
+import { A, awaited, B, bytes, listener, lone, net, outcome, runAll, text } from './net.ts'
 
 const { AF_INET, SOCK_STREAM, SOL_SOCKET } = c
 
@@ -75,9 +75,7 @@ test('half-close: shutdown(SHUT_WR) ends one direction, the other goes on; EPIPE
     [
       b,
       async (p) => {
-        const l = p.socket(AF_INET, SOCK_STREAM)
-        p.bind(l, { port: 80 })
-        p.listen(l, 1)
+        const l = listener(p, 80, 1)
         const fd = await p.accept(l)
         const into = new Uint8Array(100)
         let question = ''
@@ -113,9 +111,7 @@ test('recvfrom on a stream names nobody; sendto with an address on a connected o
     [
       b,
       async (p) => {
-        const l = p.socket(AF_INET, SOCK_STREAM)
-        p.bind(l, { port: 80 })
-        p.listen(l, 1)
+        const l = listener(p, 80, 1)
         const from = { port: -1 }
         assert.equal(await p.recvfrom(await p.accept(l), new Uint8Array(9), 0, from), 5)
         assert.deepEqual(from, { port: -1 })
@@ -192,9 +188,7 @@ test('a server restarted while a connection is in TIME_WAIT: EADDRINUSE without 
 test('connections to one server from one host have different ports; the pairs of names agree (getsockname(2))', async () => {
   const { clock, a, b } = net()
   const q = b.createProcess()
-  const l = q.socket(AF_INET, SOCK_STREAM)
-  q.bind(l, { port: 80 })
-  q.listen(l, 128)
+  const l = listener(q, 80)
   const p = a.createProcess()
   const seen = new Set<number>()
   for (let i = 0; i < 100; i++) {
@@ -217,9 +211,7 @@ test('a program that ends with a connection open closes it: the peer reads the e
     [
       b,
       async (p) => {
-        const l = p.socket(AF_INET, SOCK_STREAM)
-        p.bind(l, { port: 80 })
-        p.listen(l, 1)
+        const l = listener(p, 80, 1)
         const fd = await p.accept(l)
         assert.equal(await p.read(fd, new Uint8Array(10)), 3)
         assert.equal(await p.read(fd, new Uint8Array(10)), 0)
@@ -250,9 +242,7 @@ test('SO_LINGER with 0 s: close resets, the peer gets ECONNRESET (CONCEPTS TC14)
     [
       b,
       async (p) => {
-        const l = p.socket(AF_INET, SOCK_STREAM)
-        p.bind(l, { port: 80 })
-        p.listen(l, 1)
+        const l = listener(p, 80, 1)
         assert.equal(await awaited(async () => p.read(await p.accept(l), new Uint8Array(10))), 'ECONNRESET')
       },
     ],
