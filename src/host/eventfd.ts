@@ -6,21 +6,12 @@ import { EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE } from '../socket/epoll-consta
 import type { FileTable } from '../socket/file-table.ts'
 import { OpenFile } from '../socket/open-file.ts'
 import { EAGAIN, EINVAL } from '../sys/errno.ts'
+import { getLe32, putLe32 } from '../wire/little-endian.ts'
 
 /** Bytes of a value, as read and written. */
 export const EVENT_SIZE = 8
 const FULL = 0xffffffff
 const WORD = 0x100000000
-
-/** The low and the high half of a 64-bit word in the machine's order, little-endian, at `offset`. */
-export function readWord(bytes: Uint8Array, offset: number): number {
-  const b = (i: number): number => bytes[offset + i] as number
-  return (b(0) | (b(1) << 8) | (b(2) << 16) | (b(3) << 24)) >>> 0
-}
-
-export function writeWord(bytes: Uint8Array, offset: number, value: number): void {
-  for (let i = 0; i < 4; i++) bytes[offset + i] = value >>> (8 * i)
-}
 
 export class EventFile extends OpenFile {
   override readonly wait: WaitQueue = new WaitQueue()
@@ -50,13 +41,13 @@ export class EventFile extends OpenFile {
     if (length < EVENT_SIZE) return -EINVAL
     if (this.#low === 0 && this.#high === 0) return -EAGAIN
     if (this.#isSemaphore) {
-      writeWord(bytes, offset, 1)
-      writeWord(bytes, offset + 4, 0)
+      putLe32(bytes, offset, 1)
+      putLe32(bytes, offset + 4, 0)
       if (this.#low === 0) this.#high--
       this.#low = this.#low === 0 ? FULL : this.#low - 1
     } else {
-      writeWord(bytes, offset, this.#low)
-      writeWord(bytes, offset + 4, this.#high)
+      putLe32(bytes, offset, this.#low)
+      putLe32(bytes, offset + 4, this.#high)
       this.#low = this.#high = 0
     }
     this.wait.wake(POLLOUT)
@@ -66,8 +57,8 @@ export class EventFile extends OpenFile {
   /** Adds; -EAGAIN if the sum would pass 2^64 - 2, -EINVAL for 2^64 - 1 itself. */
   override write(bytes: Uint8Array, offset: number, length: number): number {
     if (length !== EVENT_SIZE) return -EINVAL
-    const low = readWord(bytes, offset)
-    const high = readWord(bytes, offset + 4)
+    const low = getLe32(bytes, offset) >>> 0
+    const high = getLe32(bytes, offset + 4) >>> 0
     if (low === FULL && high === FULL) return -EINVAL
     const lowSum = this.#low + low
     const highSum = this.#high + high + (lowSum >= WORD ? 1 : 0)

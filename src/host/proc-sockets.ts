@@ -1,5 +1,6 @@
 /** /proc/net/tcp, udp, unix, sockstat: the sockets of a host in the columns of the kernel's seq_files (proc(5)). */
 
+import { bswap_32 } from '../addr/byte-order.ts'
 import { SOCK_STREAM } from '../sock/constants.ts'
 import { TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV } from '../sock/sock.ts'
 import type { Clock, Micros } from '../sys/clock.ts'
@@ -33,8 +34,7 @@ export const hex = (value: number, digits: number): string =>
   (value >>> 0).toString(16).toUpperCase().padStart(digits, '0')
 
 /** An address as the kernel prints it: its bytes as a number of a little-endian machine. */
-export const hexAddress = (a: number): string =>
-  hex(((a & 0xff) << 24) | ((a & 0xff00) << 8) | ((a >>> 8) & 0xff00) | (a >>> 24), 8)
+export const hexAddress = (a: number): string => hex(bswap_32(a), 8)
 
 /** What stands for the address of a kernel object (%pK): something that tells objects apart. */
 export const pointer = (inode: number): string => inode.toString(16).padStart(16, '0')

@@ -4,8 +4,9 @@ import type { Calls } from '../socket/calls.ts'
 import type { EpollEvent, EpollFile } from '../socket/epoll.ts'
 import type { Clock, Micros } from '../sys/clock.ts'
 import { EINVAL, SystemError } from '../sys/errno.ts'
+import { viewOf } from '../wire/bytes.ts'
 import { PendingEpoll } from './epoll-wait.ts'
-import { EVENT_SIZE, eventfd, readWord, writeWord } from './eventfd.ts'
+import { EVENT_SIZE, eventfd } from './eventfd.ts'
 import { PendingPoll, type PollFd, scan } from './poll.ts'
 import { type FdSet, PendingSelect, Selection } from './select.ts'
 import { raise, SignalCalls } from './signal-calls.ts'
@@ -141,7 +142,7 @@ export abstract class ReadinessCalls extends SignalCalls {
   /** eventfd_read(3): the counter, which becomes 0, or 1 of a semaphore. */
   eventfd_read(fd: number): bigint | Promise<bigint> {
     const bytes = new Uint8Array(EVENT_SIZE)
-    const value = (): bigint => BigInt(readWord(bytes, 4)) * 0x100000000n + BigInt(readWord(bytes, 0))
+    const value = (): bigint => viewOf(bytes).getBigUint64(0, true)
     const result = this.read(fd, bytes)
     return typeof result === 'number' ? value() : result.then(value)
   }
@@ -151,8 +152,7 @@ export abstract class ReadinessCalls extends SignalCalls {
     const whole = BigInt(value)
     if (whole < 0n || whole >= 1n << 64n) throw new RangeError(`value: ${value} is not of 64 bits`)
     const bytes = new Uint8Array(EVENT_SIZE)
-    writeWord(bytes, 0, Number(whole & 0xffffffffn))
-    writeWord(bytes, 4, Number(whole >> 32n))
+    viewOf(bytes).setBigUint64(0, whole, true)
     const result = this.write(fd, bytes)
     return typeof result === 'number' ? 0 : result.then(() => 0)
   }

@@ -20,7 +20,8 @@ import type { FileTable } from '../socket/file-table.ts'
 import { OpenFile } from '../socket/open-file.ts'
 import { type Clock, FunctionTimer, type Micros } from '../sys/clock.ts'
 import { EAGAIN, EBADF, EINVAL, EPERM } from '../sys/errno.ts'
-import { EVENT_SIZE, writeWord } from './eventfd.ts'
+import { putLe32 } from '../wire/little-endian.ts'
+import { EVENT_SIZE } from './eventfd.ts'
 import { type ITimerSpec, specMicros, type TimeSpec, toSpec } from './time.ts'
 
 const WORD = 0x100000000
@@ -91,8 +92,8 @@ export class TimerFile extends OpenFile {
     if (length < EVENT_SIZE) return -EINVAL
     if (this.#ticks === 0) return -EAGAIN
     if (this.#isExpired && this.#interval > 0) this.#forward()
-    writeWord(bytes, offset, this.#ticks % WORD)
-    writeWord(bytes, offset + 4, Math.floor(this.#ticks / WORD))
+    putLe32(bytes, offset, this.#ticks % WORD)
+    putLe32(bytes, offset + 4, Math.floor(this.#ticks / WORD))
     this.#isExpired = false
     this.#expires = this.#interval > 0 ? this.#expires : Infinity
     this.#ticks = 0

@@ -35,6 +35,7 @@ import {
 } from '../sys/errno.ts'
 import * as icmp from '../wire/icmpv4.ts'
 import * as wire from '../wire/ipv4.ts'
+import { getLe32, putLe32 } from '../wire/little-endian.ts'
 import { type Flow, InetDatagram } from './inet-datagram.ts'
 import type { Raw } from './raw.ts'
 
@@ -200,11 +201,13 @@ export class RawSock extends InetDatagram {
   override setOption(level: number, name: number, value: OptionValue): number {
     if (level !== SOL_RAW || name !== ICMP_FILTER) return -ENOPROTOOPT
     if (this.protocol !== IPPROTO_ICMP) return -EOPNOTSUPP
-    // Fewer bytes than four change as many.
-    const given = value instanceof Uint8Array ? value : Uint8Array.of(...le32(intOf(value)))
-    const bytes = le32(this.icmpFilter)
-    bytes.set(given.subarray(0, bytes.length))
-    this.icmpFilter = new DataView(bytes.buffer).getInt32(0, true)
+    if (value instanceof Uint8Array) {
+      // Fewer bytes than four change as many.
+      const bytes = new Uint8Array(4)
+      putLe32(bytes, 0, this.icmpFilter)
+      bytes.set(value.subarray(0, bytes.length))
+      this.icmpFilter = getLe32(bytes, 0)
+    } else this.icmpFilter = intOf(value)
     return 0
   }
 
@@ -214,10 +217,4 @@ export class RawSock extends InetDatagram {
     result.value = this.icmpFilter
     return 0
   }
-}
-
-function le32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setInt32(0, value, true)
-  return bytes
 }

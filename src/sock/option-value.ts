@@ -1,6 +1,7 @@
 /** Option values between a program and the kernel: ints, names and structs, given as values or as Linux's bytes. */
 
 import { EINVAL } from '../sys/errno.ts'
+import { getLe32 } from '../wire/little-endian.ts'
 import type { OptionValue } from './sock.ts'
 
 /** An error from reading an option: values may be negative themselves. */
@@ -15,12 +16,8 @@ const SIZEOF_INT = 4
 const SIZEOF_LINGER = 8
 const SIZEOF_TIMEVAL = 16
 
-/** A 32-bit little-endian integer of `bytes`. */
-const int32At = (bytes: Uint8Array, at: number): number =>
-  (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)
-
 const int64At = (bytes: Uint8Array, at: number): number =>
-  int32At(bytes, at + 4) * 4294967296 + (int32At(bytes, at) >>> 0)
+  getLe32(bytes, at + 4) * 4294967296 + (getLe32(bytes, at) >>> 0)
 
 /** What `intOf` and its like give for a value too short for its type. */
 export const TOO_SHORT: number = Number.NaN
@@ -28,7 +25,7 @@ export const TOO_SHORT: number = Number.NaN
 /** The value as an int; NaN (EINVAL) for fewer than four bytes. */
 export function intOf(value: OptionValue): number {
   if (typeof value === 'number') return value | 0
-  if (value instanceof Uint8Array) return value.length < SIZEOF_INT ? TOO_SHORT : int32At(value, 0)
+  if (value instanceof Uint8Array) return value.length < SIZEOF_INT ? TOO_SHORT : getLe32(value, 0)
   if (typeof value === 'string') return TOO_SHORT
   if ('pid' in value) return value.pid | 0
   return 'onoff' in value ? value.onoff | 0 : value.sec | 0
@@ -37,14 +34,14 @@ export function intOf(value: OptionValue): number {
 /** As `intOf`, but a single byte counts too, and nothing is 0 (do_ip_setsockopt). */
 export function byteOrIntOf(value: OptionValue): number {
   if (!(value instanceof Uint8Array)) return intOf(value)
-  return value.length >= SIZEOF_INT ? int32At(value, 0) : (value[0] ?? 0)
+  return value.length >= SIZEOF_INT ? getLe32(value, 0) : (value[0] ?? 0)
 }
 
 /** struct linger, or -EINVAL. */
 export function lingerOf(value: OptionValue): { onoff: number; linger: number } | number {
   if (typeof value === 'number') return -EINVAL
   if (value instanceof Uint8Array) {
-    return value.length < SIZEOF_LINGER ? -EINVAL : { onoff: int32At(value, 0), linger: int32At(value, 4) }
+    return value.length < SIZEOF_LINGER ? -EINVAL : { onoff: getLe32(value, 0), linger: getLe32(value, 4) }
   }
   return typeof value === 'object' && 'onoff' in value ? value : -EINVAL
 }

@@ -11,6 +11,7 @@ import { byteOrIntOf } from '../sock/option-value.ts'
 import type { OptionValue, Sock } from '../sock/sock.ts'
 import { EADDRNOTAVAIL, EINVAL, EPROTO } from '../sys/errno.ts'
 import { get32, put16, put32 } from '../wire/bytes.ts'
+import { getLe16, getLe32 } from '../wire/little-endian.ts'
 import { optionBytes, put } from './option-bytes.ts'
 import { isEmpty, type OptionTable, type SocketOption } from './option-row.ts'
 
@@ -32,8 +33,6 @@ interface Request extends mc.Where {
   readonly group: number
   readonly source: number
 }
-
-const le32 = (b: Uint8Array, o: number): number => new DataView(b.buffer, b.byteOffset).getInt32(o, true)
 
 /** A group to join or to leave, by which interface, and a source of it: what the structs below say, as a program may write it. */
 export interface MembershipRequest {
@@ -74,7 +73,7 @@ export function membershipBytes(name: number, request: MembershipRequest): Uint8
 /** struct ip_mreqn, or struct ip_mreq of eight bytes. */
 function mreq(value: OptionValue): Request | number {
   if (!(value instanceof Uint8Array) || value.length < SIZEOF_MREQ) return -EINVAL
-  const ifindex = value.length >= SIZEOF_MREQN ? le32(value, 8) : 0
+  const ifindex = value.length >= SIZEOF_MREQN ? getLe32(value, 8) : 0
   return { group: get32(value, 0), address: get32(value, 4), ifindex, source: 0 }
 }
 
@@ -84,20 +83,23 @@ function mreqSource(value: OptionValue): Request | number {
   return { group: get32(value, 0), address: get32(value, 4), ifindex: 0, source: get32(value, 8) }
 }
 
-const familyAt = (b: Uint8Array, at: number): number => (b[at] ?? 0) | ((b[at + 1] ?? 0) << 8)
-
 /** struct group_req. */
 function groupReq(value: OptionValue): Request | number {
   if (!(value instanceof Uint8Array) || value.length < SIZEOF_GROUP_REQ) return -EINVAL
-  if (familyAt(value, GROUP_AT) !== AF_INET) return -EINVAL
-  return { group: get32(value, GROUP_AT + 4), ifindex: le32(value, 0), address: 0, source: 0 }
+  if (getLe16(value, GROUP_AT) !== AF_INET) return -EINVAL
+  return { group: get32(value, GROUP_AT + 4), ifindex: getLe32(value, 0), address: 0, source: 0 }
 }
 
 /** struct group_source_req. */
 function groupSourceReq(value: OptionValue): Request | number {
   if (!(value instanceof Uint8Array) || value.length !== SIZEOF_GROUP_SOURCE_REQ) return -EINVAL
-  if (familyAt(value, GROUP_AT) !== AF_INET || familyAt(value, SOURCE_AT) !== AF_INET) return -EADDRNOTAVAIL
-  return { group: get32(value, GROUP_AT + 4), ifindex: le32(value, 0), address: 0, source: get32(value, SOURCE_AT + 4) }
+  if (getLe16(value, GROUP_AT) !== AF_INET || getLe16(value, SOURCE_AT) !== AF_INET) return -EADDRNOTAVAIL
+  return {
+    group: get32(value, GROUP_AT + 4),
+    ifindex: getLe32(value, 0),
+    address: 0,
+    source: get32(value, SOURCE_AT + 4),
+  }
 }
 
 type Act = (s: Sock, request: Request) => number
@@ -138,20 +140,26 @@ function sourcesAt(b: Uint8Array, at: number, count: number, size: number): numb
 /** IP_MSFILTER. */
 function setMsfilter(s: Sock, value: OptionValue): number {
   if (!(value instanceof Uint8Array) || value.length < MSFILTER_HEADER) return -EINVAL
-  const count = le32(value, 12)
+  const count = getLe32(value, 12)
   if (count < 0 || MSFILTER_HEADER + count * 4 > value.length) return -EINVAL
   const where = { address: get32(value, 4), ifindex: 0 }
-  return mc.setFilter(s, get32(value, 0), where, le32(value, 8), sourcesAt(value, MSFILTER_HEADER, count, 4))
+  return mc.setFilter(s, get32(value, 0), where, getLe32(value, 8), sourcesAt(value, MSFILTER_HEADER, count, 4))
 }
 
 /** MCAST_MSFILTER. */
 function setGroupFilter(s: Sock, value: OptionValue): number {
   if (!(value instanceof Uint8Array) || value.length < GROUP_FILTER_HEADER) return -EINVAL
-  const count = le32(value, 140)
+  const count = getLe32(value, 140)
   if (count < 0 || GROUP_FILTER_HEADER + count * SIZEOF_STORAGE > value.length) return -EINVAL
-  if (familyAt(value, GROUP_AT) !== AF_INET) return -EINVAL
+  if (getLe16(value, GROUP_AT) !== AF_INET) return -EINVAL
   const sources = sourcesAt(value, GROUP_FILTER_HEADER, count, SIZEOF_STORAGE)
-  return mc.setFilter(s, get32(value, GROUP_AT + 4), { address: 0, ifindex: le32(value, 0) }, le32(value, 136), sources)
+  return mc.setFilter(
+    s,
+    get32(value, GROUP_AT + 4),
+    { address: 0, ifindex: getLe32(value, 0) },
+    getLe32(value, 136),
+    sources,
+  )
 }
 
 /** The buffer names group and interface and gets mode, number of sources, and as many of them as it has room for. */
@@ -159,7 +167,7 @@ function getMsfilter(s: Sock, optval: Uint8Array): number {
   if (optval.length < MSFILTER_HEADER) return -EINVAL
   const found = mc.getFilter(s, get32(optval, 0), { address: get32(optval, 4), ifindex: 0 })
   if (typeof found === 'number') return found
-  const room = Math.min(le32(optval, 12), Math.floor((optval.length - MSFILTER_HEADER) / 4))
+  const room = Math.min(getLe32(optval, 12), Math.floor((optval.length - MSFILTER_HEADER) / 4))
   const view = new DataView(optval.buffer, optval.byteOffset)
   view.setInt32(8, found.mode, true)
   const sources = found.sources ?? []
@@ -171,10 +179,10 @@ function getMsfilter(s: Sock, optval: Uint8Array): number {
 
 function getGroupFilter(s: Sock, optval: Uint8Array): number {
   if (optval.length < GROUP_FILTER_HEADER) return -EINVAL
-  if (familyAt(optval, GROUP_AT) !== AF_INET) return -EINVAL
-  const found = mc.getFilter(s, get32(optval, GROUP_AT + 4), { address: 0, ifindex: le32(optval, 0) })
+  if (getLe16(optval, GROUP_AT) !== AF_INET) return -EINVAL
+  const found = mc.getFilter(s, get32(optval, GROUP_AT + 4), { address: 0, ifindex: getLe32(optval, 0) })
   if (typeof found === 'number') return found
-  const room = Math.min(le32(optval, 140), Math.floor((optval.length - GROUP_FILTER_HEADER) / SIZEOF_STORAGE))
+  const room = Math.min(getLe32(optval, 140), Math.floor((optval.length - GROUP_FILTER_HEADER) / SIZEOF_STORAGE))
   const view = new DataView(optval.buffer, optval.byteOffset)
   view.setInt32(136, found.mode, true)
   const sources = found.sources ?? []

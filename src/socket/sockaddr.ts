@@ -21,6 +21,7 @@ import {
 import { pathFromBytes, pathToBytes } from '../sock/path-bytes.ts'
 import { EINVAL } from '../sys/errno.ts'
 import { get16, get32, put16, put32 } from '../wire/bytes.ts'
+import { getLe16, getLe32, putLe16, putLe32 } from '../wire/little-endian.ts'
 
 export const SIZEOF_SOCKADDR_IN = 16
 export const SIZEOF_SOCKADDR_IN6 = 28
@@ -84,15 +85,6 @@ export interface SockaddrNl {
 }
 
 export type AnySockaddr = SockaddrIn | SockaddrIn6 | SockaddrUn | SockaddrLl | SockaddrNl | Sockaddr
-
-const swapHalf = (v: number): number => ((v & 0xff) << 8) | ((v >>> 8) & 0xff)
-const getLe16 = (b: Uint8Array, o: number): number => swapHalf(get16(b, o))
-const getLe32 = (b: Uint8Array, o: number): number => getLe16(b, o) | (getLe16(b, o + 2) << 16)
-const putLe16 = (b: Uint8Array, o: number, v: number): void => put16(b, o, swapHalf(v))
-function putLe32(b: Uint8Array, o: number, v: number): void {
-  putLe16(b, o, v)
-  putLe16(b, o + 2, v >>> 16)
-}
 
 /** The bytes of an address, as long as its family's struct; of AF_UNIX as long as the name makes it. */
 export function encodeSockaddr(sa: AnySockaddr): Uint8Array {
