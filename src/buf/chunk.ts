@@ -19,17 +19,44 @@ export interface ChunkPool {
 
 /** A counted piece of memory. */
 export class Chunk {
+  readonly buffer: ArrayBuffer
   readonly bytes: Uint8Array
   readonly view: DataView
   refs = 1
   /** Where the bytes are in the process's memory, for a device that talks to the kernel; 0 until it asked. */
   address = 0
   readonly #pool: ChunkPool
+  /** The view that `copyOwnTo` made last, and of what. */
+  #own: Uint8Array | null = null
+  #ownAt = 0
+  #ownLength = 0
 
   constructor(pool: ChunkPool, size: number) {
     this.#pool = pool
-    this.bytes = new Uint8Array(size)
-    this.view = new DataView(this.bytes.buffer)
+    this.buffer = new ArrayBuffer(size)
+    this.bytes = new Uint8Array(this.buffer)
+    this.view = new DataView(this.buffer)
+  }
+
+  /** Copies `length` bytes from `offset` on into `to` at `at`: as `copy`, which needs twice as long to make its view. */
+  copyTo(to: Uint8Array, at: number, offset: number, length: number): void {
+    if (length <= COPY_LOOP_LIMIT) copy(to, at, this.bytes, offset, length)
+    else to.set(new Uint8Array(this.buffer, offset, length), at)
+  }
+
+  /** The same of a packet's linear part, mostly the same range of the chunk each time: its view is kept for the next one. */
+  copyOwnTo(to: Uint8Array, at: number, offset: number, length: number): void {
+    if (length <= COPY_LOOP_LIMIT) {
+      copy(to, at, this.bytes, offset, length)
+      return
+    }
+    let own = this.#own
+    if (own === null || this.#ownLength !== length || this.#ownAt !== offset) {
+      own = this.#own = new Uint8Array(this.buffer, offset, length)
+      this.#ownAt = offset
+      this.#ownLength = length
+    }
+    to.set(own, at)
   }
 
   ref(): void {

@@ -211,7 +211,7 @@ export class Packet {
     const linear = this.end - this.start
     if (from < linear && length > 0) {
       const part = Math.min(length, linear - from)
-      copy(to, at, this.bytes, this.start + from, part)
+      this.chunk.copyOwnTo(to, at, this.start + from, part)
       at += part
       from += part
       length -= part
@@ -221,7 +221,7 @@ export class Packet {
       const size = this.fragLength[i] as number
       if (from < size) {
         const part = Math.min(length, size - from)
-        copy(to, at, (this.fragChunk[i] as Chunk).bytes, (this.fragOffset[i] as number) + from, part)
+        ;(this.fragChunk[i] as Chunk).copyTo(to, at, (this.fragOffset[i] as number) + from, part)
         at += part
         from = 0
         length -= part

@@ -5,6 +5,8 @@ import { CSUM_NONE, PACKET_HOST, Packet } from './packet.ts'
 /** Free packets and chunks of each size that a pool keeps. */
 export const POOL_LIMIT = 4096
 export const POOL_CHUNKS = 256
+/** A piece of this size or more has a chunk of its own if the page cannot take it whole: each slice costs a view when it is copied. */
+const LONG = 49152
 
 /** Free packets and chunks, shared by the hosts of one clock or owned by one host. Single-threaded, so no locks. */
 export class PacketPool implements ChunkPool {
@@ -15,6 +17,8 @@ export class PacketPool implements ChunkPool {
   readonly #chunks: Chunk[] = []
   #page: Chunk | null = null
   #pageUsed = 0
+  /** The chunk of a long piece, in place of the page. */
+  #own: Chunk | null = null
   /** Packets handed out and not yet released. */
   outstanding = 0
 
@@ -56,12 +60,18 @@ export class PacketPool implements ChunkPool {
   }
 
   /**
-   * Room for up to `want` bytes (at least one) in the page that senders of this pool share (Linux's page_frag).
-   * The bytes are [pageOffset, pageOffset + result) of `page`; call `pageTake` with what was used.
+   * Room for up to `want` bytes (at least one) in the page that senders of this pool share (Linux's page_frag), or in a chunk of
+   * their own. The bytes are [pageOffset, pageOffset + result) of `page`; call `pageTake` with what was used.
    */
   pageRoom(want: number): number {
+    this.#dropOwn()
     if (this.#page !== null && this.#page.refs === 1) this.#pageUsed = 0
-    if (this.#page === null || this.#pageUsed >= CHUNK) {
+    const room = this.#page === null ? 0 : CHUNK - this.#pageUsed
+    if (want >= LONG && room < want) {
+      this.#own = this.takeChunk(CHUNK)
+      return Math.min(want, CHUNK)
+    }
+    if (this.#page === null || room === 0) {
       this.#page?.unref()
       this.#page = this.takeChunk(CHUNK)
       this.#pageUsed = 0
@@ -70,15 +80,21 @@ export class PacketPool implements ChunkPool {
   }
 
   get page(): Chunk {
-    return this.#page as Chunk
+    return this.#own ?? (this.#page as Chunk)
   }
 
   get pageOffset(): number {
-    return this.#pageUsed
+    return this.#own === null ? this.#pageUsed : 0
   }
 
   pageTake(n: number): void {
-    this.#pageUsed += n
+    if (this.#own === null) this.#pageUsed += n
+    else this.#dropOwn()
+  }
+
+  #dropOwn(): void {
+    this.#own?.unref()
+    this.#own = null
   }
 
   /** For `Packet.release` only. */

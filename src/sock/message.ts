@@ -185,7 +185,7 @@ export function toProgram(
   message: Message | null,
 ): void {
   if (message !== null && message.iov !== null) message.iov.fill(at, packet, from, length)
-  else if (packet.fragCount === 0) copy(bytes, at, packet.bytes, packet.start + from, length)
+  else if (packet.fragCount === 0) packet.chunk.copyOwnTo(bytes, at, packet.start + from, length)
   else packet.copyTo(bytes, at, from, length)
 }
 

@@ -270,6 +270,49 @@ describe('packets', () => {
     assert.equal(seen.size, 5)
   })
 
+  test('a long piece that the page cannot take whole: it lies in a chunk of its own, which comes back; the page goes on', () => {
+    const pool = new PacketPool()
+    const p = pool.allocHeader()
+    assert.equal(pool.pageRoom(20000), 20000)
+    const shared = pool.page
+    p.addFrag(shared, pool.pageOffset, 20000)
+    pool.pageTake(20000)
+    assert.equal(pool.pageRoom(60000), 60000)
+    const own = pool.page
+    assert.notEqual(own, shared)
+    assert.equal(pool.pageOffset, 0)
+    p.addFrag(own, 0, 60000)
+    pool.pageTake(60000)
+    assert.equal(own.refs, 1)
+    // Not taken after all.
+    pool.pageRoom(60000)
+    assert.equal(pool.pageRoom(100), 100)
+    assert.deepEqual([pool.page, pool.pageOffset], [shared, 20000])
+    p.release()
+    assert.deepEqual([own.refs, shared.refs], [0, 1])
+  })
+
+  test('linear parts of other lengths and places copied one after the other: each time the right bytes', () => {
+    const pool = new PacketPool()
+    for (const [headroom, length] of [
+      [10, 60],
+      [10, 60],
+      [11, 60],
+      [11, 90],
+      [10, 60],
+    ] as const) {
+      const p = pool.fromBytes(
+        Uint8Array.from({ length }, (_, i) => i + headroom),
+        headroom,
+      )
+      const to = new Uint8Array(100)
+      p.copyTo(to, 3, 0, length)
+      assert.deepEqual(to.subarray(3, 3 + length), p.toBytes())
+      assert.equal(to[3], headroom)
+      p.release()
+    }
+  })
+
   test('linear part shared when its packet is released: the bytes live on in the slices, the packet gets another chunk', () => {
     const pool = new PacketPool()
     for (const size of [100, 1500, 5000]) {
