@@ -57,14 +57,21 @@ const DUMP = `sockeye dump [-S] [-v] FILE
   -v, --tree        the fields of every layer below each line
 `
 
-const PACKETDRILL = `sockeye packetdrill [--ignore-psh] [-q] [--variant V] FILE|FOLDER...
+const PACKETDRILL = `sockeye packetdrill [--ignore-psh] [-q] [-v] [--variant V] [OPTION...] FILE|FOLDER...
 
   Runs packetdrill scripts on our stack in virtual time, without root. A line for each script and variant, then the
-  counts; exit status 1 if one failed. A script that needs what is not there is skipped with the reason.
+  counts; exit status 1 if one failed, 2 if one is not in the language (FILE:LINE: what is wrong). A script that needs
+  what is not there is skipped with the reason.
 
   --ignore-psh      does not compare the PSH flag of outbound packets
   --variant V       ipv4, ipv4-mapped-ipv6 or ipv6 only
-  -q                prints failures and the counts only
+  --dry_run         parses the scripts only
+  -q, -v            prints failures and the counts only; what passed, too
+  -D NAME=VALUE     a definition, as --define=NAME=VALUE in a script
+  --init_scripts F  shell text of these files (commas between) runs first
+
+  Options of scripts, which go before their own: --tolerance_usecs --tolerance_percent --mss --mtu --bind_port --local_ip
+  --connect_port --remote_ip --netmask_ip --ip_version --strict_segments --tcp_ts_tick_usecs --tcp_ts_ecr_scaled --non_fatal
 `
 
 const SHELL = `sockeye shell [-c 'COMMAND; COMMAND...'] [--seed N]

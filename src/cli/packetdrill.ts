@@ -1,8 +1,8 @@
 /** `sockeye packetdrill FILE|FOLDER…`: runs packetdrill scripts against our stack in virtual time. */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Report, runScript, VARIANTS, type Variant } from '../packetdrill/index.ts'
-import { fileReason, parse, UsageError } from './arguments.ts'
+import { type MoreOptions, type Report, runScript, ScriptError, VARIANTS, type Variant } from '../packetdrill/index.ts'
+import { fileReason, parse, STATUS_FAILED, STATUS_USAGE, UsageError } from './arguments.ts'
 
 /** Scripts below a file or folder, in order of their paths. */
 function scriptsOf(path: string): string[] {
@@ -22,34 +22,94 @@ function scriptsOf(path: string): string[] {
   return found.sort()
 }
 
-function line(path: string, report: Report): string {
+function line(path: string, report: Report, isVerbose: boolean): string {
   const name = `${path} (${report.variant})`
-  if (report.status === 'ok') return `ok ${name}\n`
-  if (report.status === 'skip') return `skip ${name}: ${report.message}\n`
   const trail = report.trail.map((t) => `    ${t}\n`).join('')
+  if (report.status === 'ok') return `ok ${name}\n${isVerbose ? trail : ''}`
+  if (report.status === 'skip') return `skip ${name}: ${report.message}\n`
   return `not ok ${name}: line ${report.line}: ${report.message}\n${trail}`
+}
+
+/** Options of the real tool with a value, and without: they go before those that a script has. */
+const WITH_VALUE =
+  'ip_version local_ip remote_ip gateway_ip netmask_ip mtu mss bind_port connect_port tolerance_usecs tolerance_percent tcp_ts_tick_usecs non_fatal speed psp_udp_port'.split(
+    ' ',
+  )
+const WITHOUT_VALUE = ['strict_segments', 'tcp_ts_ecr_scaled', 'send_omit_free', 'is_anyip']
+
+const option = (type: 'string' | 'boolean') => (name: string) => [name, { type }] as const
+
+function parseCommandLine(args: readonly string[]) {
+  return parse(args, {
+    ...Object.fromEntries(WITH_VALUE.map(option('string'))),
+    ...Object.fromEntries(WITHOUT_VALUE.map(option('boolean'))),
+    'ignore-psh': { type: 'boolean' },
+    quiet: { type: 'boolean', short: 'q' },
+    variant: { type: 'string' },
+    define: { type: 'string', short: 'D', multiple: true },
+    init_scripts: { type: 'string' },
+    dry_run: { type: 'boolean' },
+    verbose: { type: 'boolean', short: 'v' },
+  })
+}
+type Values = ReturnType<typeof parseCommandLine>['values']
+
+/** `-D NAME=value`, as many as there are. */
+function definitionsOf(values: Values): Map<string, string> {
+  return new Map(
+    (values.define ?? []).map((text) => {
+      const at = text.indexOf('=')
+      if (at < 1) throw new UsageError(`packetdrill: --define: not NAME=value: '${text}'`)
+      return [text.slice(0, at), text.slice(at + 1)]
+    }),
+  )
+}
+
+function optionsOf(values: Values): Map<string, string> {
+  const given = Object.entries(values).filter(([name]) => WITH_VALUE.includes(name) || WITHOUT_VALUE.includes(name))
+  return new Map(given.map(([name, value]) => [name, value === true ? '' : String(value)]))
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch (error) {
+    throw new UsageError(`packetdrill: ${path}: ${fileReason(error)}`)
+  }
 }
 
 /** Runs the command; the exit status. */
 export async function packetdrill(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parse(args, {
-    'ignore-psh': { type: 'boolean' },
-    quiet: { type: 'boolean', short: 'q' },
-    variant: { type: 'string' },
-  })
+  const { values, positionals } = parseCommandLine(args)
   if (positionals.length === 0) throw new UsageError('packetdrill: which scripts?')
   const variants = values.variant === undefined ? VARIANTS : VARIANTS.filter((v) => v === values.variant)
   if (variants.length === 0)
     throw new UsageError(`packetdrill: --variant: one of ${VARIANTS.join(', ')}: '${values.variant as string}'`)
+  const more: MoreOptions = {
+    options: optionsOf(values),
+    definitions: definitionsOf(values),
+    isDryRun: values.dry_run === true,
+    ...(values.init_scripts === undefined ? {} : { init: values.init_scripts.split(',').map(readText).join('\n') }),
+  }
   const count = { ok: 0, 'not ok': 0, skip: 0 }
+  let isBad = false
   for (const path of positionals.flatMap(scriptsOf)) {
-    const source = readFileSync(path, 'latin1')
-    for (const variant of variants as readonly Variant[]) {
-      const report = runScript(path, source, variant, values['ignore-psh'] === true)
-      count[report.status]++
-      if (values.quiet !== true || report.status === 'not ok') process.stdout.write(line(path, report))
+    const source = readText(path)
+    try {
+      for (const variant of variants as readonly Variant[]) {
+        const report = runScript(path, source, variant, values['ignore-psh'] === true, more)
+        count[report.status]++
+        const isShown = values.quiet !== true || report.status === 'not ok'
+        if (isShown) process.stdout.write(line(path, report, values.verbose === true))
+      }
+    } catch (error) {
+      if (!(error instanceof ScriptError)) throw error
+      process.stderr.write(`${path}:${error.line}: ${error.message}\n`)
+      count['not ok']++
+      isBad = true
     }
   }
   process.stdout.write(`${count.ok} passed, ${count['not ok']} failed, ${count.skip} skipped\n`)
-  return count['not ok'] === 0 ? 0 : 1
+  if (isBad) return STATUS_USAGE
+  return count['not ok'] === 0 ? 0 : STATUS_FAILED
 }

@@ -1,9 +1,12 @@
 /** An outbound packet against its line in the script (README a.9, steps 2 and 3). */
-import { get32 } from '../wire/bytes.ts'
+import { get16, get32 } from '../wire/bytes.ts'
+import * as icmp from '../wire/icmpv4.ts'
+import * as ipv4 from '../wire/ipv4.ts'
 import { ACK, PSH, SYN } from '../wire/tcp.ts'
 import type { Flow } from './flow.ts'
-import type { IpInfo, ScriptOption, TcpPacket, UdpPacket } from './script.ts'
-import { type Captured, flagText, optionBytes } from './wire-packet.ts'
+import { icmpCode, icmpType } from './icmp-names.ts'
+import type { IcmpPacket, IpInfo, ScriptOption, TcpPacket, UdpPacket } from './script.ts'
+import { type Captured, flagText, icmpFields, optionBytes } from './wire-packet.ts'
 
 export interface Expectation {
   readonly flow: Flow
@@ -69,6 +72,34 @@ export function compareUdp(expected: UdpPacket, got: Captured): string | null {
   if (problem !== null) return problem
   if (expected.length !== got.length) return `${expected.length} bytes expected, got ${got.length}`
   return got.isZero ? null : 'payload is not zero'
+}
+
+/** The same for an ICMP message, and for the packet of ours or of the peer's that it quotes. */
+export function compareIcmp(expected: IcmpPacket, got: Captured, flow: Flow): string | null {
+  if (got.protocol !== 1) return `protocol ${got.protocol}`
+  const problem = compareIp(expected.ip, got)
+  if (problem !== null) return problem
+  const { type, code, rest, quoteAt } = icmpFields(got)
+  if (type !== icmpType(expected.type)) return `type ${icmpType(expected.type)} expected, got ${type}`
+  if (code !== icmpCode(expected.code)) return `code ${icmpCode(expected.code)} expected, got ${code}`
+  const wanted = icmp.isError(type) ? expected.mtu : expected.id
+  const live = icmp.isError(type) ? rest & 0xffff : rest >>> 16
+  if (wanted !== live) return `${icmp.isError(type) ? 'mtu' : 'id'} ${wanted} expected, got ${live}`
+  if (!icmp.checksumOk(got.bytes, quoteAt - icmp.HDR_LEN, got.bytes.length)) return 'bad checksum'
+  return expected.quote === null ? null : compareQuote(expected.quote, got.bytes, quoteAt, flow)
+}
+
+function compareQuote(quote: NonNullable<IcmpPacket['quote']>, b: Uint8Array, at: number, flow: Flow): string | null {
+  const isUdp = quote.protocol === 'udp'
+  const protocol = isUdp ? 17 : 6
+  if (b.length < at + 28 || ipv4.protocol(b, at) !== protocol) return `a quoted ${quote.protocol} packet expected`
+  const o = at + ipv4.headerLength(b, at)
+  if (isUdp) {
+    const length = get16(b, o + 4) - 8
+    return length === quote.length ? null : `${quote.length} quoted bytes expected, got ${length}`
+  }
+  const seq = (get32(b, o + 4) - flow.remoteOffset(false)) | 0
+  return seq === (quote.seq | 0) ? null : `quoted sequence number ${quote.seq} expected, got ${seq >>> 0}`
 }
 
 function compareOptions(expected: TcpPacket, got: Captured, isSyn: boolean, e: Expectation): string | null {

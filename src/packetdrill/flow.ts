@@ -5,6 +5,8 @@ import type { View } from './wire-packet.ts'
 
 export class Flow implements View {
   readonly isPassive: boolean
+  /** The socket is one of datagrams. */
+  isDatagram = false
   /** -1 until the first SYN of an active open shows it. */
   localPort: number
   remotePort: number

@@ -2,7 +2,7 @@
  * Where a script runs: what takes its packets and calls, gives the packets sent, and tells the time. There is ours, in virtual
  * time, and the kernel this runs on (test/packetdrill/kernel-host.ts). Times are microseconds since the script's start.
  */
-import { IPPROTO_TCP, IPPROTO_UDP } from '../ip/transport.ts'
+import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../ip/transport.ts'
 import { ACK, SYN } from '../wire/tcp.ts'
 import { Flow } from './flow.ts'
 import type { Handle } from './handles.ts'
@@ -69,9 +69,10 @@ export abstract class Host {
   abstract stampTime(seconds: number, nanoseconds: number): number
 
   /** socket() was called: it is the socket under test now. */
-  newActive(handle: Handle | null): Flow {
+  newActive(handle: Handle | null, isDatagram: boolean): Flow {
     this.flow = new Flow(false, -1, this.options.connectPort)
     this.flow.handle = handle
+    this.flow.isDatagram = isDatagram
     this.flows.push(this.flow)
     this.isListening = false
     return this.flow
@@ -92,6 +93,7 @@ export abstract class Host {
   }
 
   #flowOf(packet: Captured): Flow | null {
+    if (packet.protocol === IPPROTO_ICMP) return this.flow
     for (let i = this.flows.length - 1; i >= 0; i--) {
       const flow = this.flows[i] as Flow
       if (flow.localPort === packet.sourcePort && flow.remotePort === packet.destinationPort) return flow

@@ -3,4 +3,4 @@
 export { ScriptError } from './lexer.ts'
 export { parseScript } from './parser.ts'
 export { type Outcome, Run, type RunOptions } from './runner.ts'
-export { DEFINITIONS, type Report, runScript, VARIANTS, type Variant } from './variants.ts'
+export { DEFINITIONS, type MoreOptions, type Report, runScript, VARIANTS, type Variant } from './variants.ts'

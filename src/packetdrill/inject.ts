@@ -1,46 +1,12 @@
 /** Inbound packets: script numbers to live ones, and into the device. */
+import { IPPROTO_TCP, IPPROTO_UDP } from '../ip/transport.ts'
 import * as icmp from '../wire/icmpv4.ts'
 import { ACK, SYN } from '../wire/tcp.ts'
 import type { Flow } from './flow.ts'
 import type { Host } from './host.ts'
+import { icmpCode, icmpType } from './icmp-names.ts'
 import type { IcmpPacket, ScriptPacket, TcpPacket } from './script.ts'
-import { Unsupported } from './values.ts'
-import { buildIcmp, buildTcp, buildUdp, type Endpoints, optionBytes, quoteTcp } from './wire-packet.ts'
-
-const TYPES: Readonly<Record<string, number>> = {
-  echo_reply: icmp.ECHO_REPLY,
-  unreachable: icmp.UNREACHABLE,
-  source_quench: icmp.SOURCE_QUENCH,
-  redirect: icmp.REDIRECT,
-  echo_request: icmp.ECHO,
-  time_exceeded: icmp.TIME_EXCEEDED,
-  parameter_problem: icmp.PARAMETER_PROBLEM,
-  parameterprob: icmp.PARAMETER_PROBLEM,
-  timestamp_request: icmp.TIMESTAMP,
-  timestamp_reply: icmp.TIMESTAMP_REPLY,
-  info_request: icmp.INFO_REQUEST,
-  info_reply: icmp.INFO_REPLY,
-  address_request: icmp.MASK_REQUEST,
-  address_reply: icmp.MASK_REPLY,
-}
-const CODES: readonly string[] = [
-  'net_unreachable',
-  'host_unreachable',
-  'protocol_unreachable',
-  'port_unreachable',
-  'frag_needed',
-  'source_route_failed',
-  'net_unknown',
-  'host_unknown',
-  'source_host_isolated',
-  'net_prohibited',
-  'host_prohibited',
-  'net_unreachable_for_tos',
-  'host_unreachable_for_tos',
-  'packet_filtered',
-  'precedence_violation',
-  'precedence_cutoff',
-]
+import { buildIcmp, buildTcp, buildUdp, type Endpoints, optionBytes, quotePacket } from './wire-packet.ts'
 
 export interface InjectOptions {
   /** --mss: segments of a GRO packet. */
@@ -104,14 +70,7 @@ function injectTcp(world: Host, flow: Flow, p: TcpPacket, options: InjectOptions
 }
 
 function injectIcmp(world: Host, flow: Flow, p: IcmpPacket): void {
-  const type = p.type.startsWith('type_') ? Number(p.type.slice(5)) : TYPES[p.type]
-  if (type === undefined) throw new Unsupported(`ICMP type ${p.type}`)
-  let code = 0
-  if (p.code.startsWith('code_')) code = Number(p.code.slice(5))
-  else if (p.code !== '') {
-    code = CODES.indexOf(p.code)
-    if (code < 0) throw new Unsupported(`ICMP code ${p.code}`)
-  }
+  const type = icmpType(p.type)
   const at = endpoints(world, flow)
   const quotedAt = {
     source: at.destination,
@@ -119,8 +78,14 @@ function injectIcmp(world: Host, flow: Flow, p: IcmpPacket): void {
     sourcePort: at.destinationPort,
     destinationPort: at.sourcePort,
   }
+  const quote = p.quote ?? { protocol: flow.isDatagram ? 'udp' : 'tcp', seq: 0, length: 0 }
+  const protocol = quote.protocol === 'udp' ? IPPROTO_UDP : IPPROTO_TCP
   const quoted = icmp.isError(type)
-    ? quoteTcp(quotedAt, (p.seq + flow.localOffset(false)) | 0, p.length, 6)
+    ? quotePacket(quotedAt, (quote.seq + flow.localOffset(false)) | 0, quote.length, protocol)
     : new Uint8Array(0)
-  world.inject(buildIcmp(at, type, code, icmp.isError(type) ? p.mtu & 0xffff : p.id << 16, quoted, p.ip), 0, 0)
+  world.inject(
+    buildIcmp(at, type, icmpCode(p.code), icmp.isError(type) ? p.mtu & 0xffff : p.id << 16, quoted, p.ip),
+    0,
+    0,
+  )
 }

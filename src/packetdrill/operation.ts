@@ -1,8 +1,10 @@
 /** A system call of a script in progress, and what all calls need. */
+import { AF_INET, AF_UNSPEC, SockAddr } from '../sock/address.ts'
+import { TCP_SYN_RECV, TCP_SYN_SENT } from '../sock/sock.ts'
 import type { WaitQueue } from '../sock/wait-queue.ts'
 import type { EpollHandle, FileHandle, SocketHandle } from './handles.ts'
 import type { Expression, SystemCall } from './script.ts'
-import { numberOr } from './values.ts'
+import { field, numberOf, numberOr } from './values.ts'
 import type { World } from './world.ts'
 
 /** The caller would sleep. */
@@ -46,3 +48,14 @@ export function install(world: World, call: SystemCall, handle: SocketHandle | E
   world.handles.set(number, handle)
   return number
 }
+
+/** The address that `e` stands for, or the one that the tool puts in its place. */
+export function addressOf(e: Expression | undefined, port: number, address: number): SockAddr {
+  if (e?.kind === 'word' && e.name === 'AF_UNSPEC') return new SockAddr(AF_UNSPEC, 0, 0)
+  const familyField = field(e, 'sa_family') ?? field(e, 'sin_family')
+  if (familyField !== undefined && numberOf(familyField) === AF_UNSPEC) return new SockAddr(AF_UNSPEC, 0, 0)
+  const portField = field(e, 'sin_port')
+  return new SockAddr(AF_INET, address, portField === undefined ? port : numberOr(portField, port))
+}
+
+export const isOpening = (state: number): boolean => state === TCP_SYN_SENT || state === TCP_SYN_RECV

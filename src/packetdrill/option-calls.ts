@@ -1,10 +1,10 @@
 /** setsockopt and getsockopt as scripts write them. */
-import { IPPROTO_IPV6, SO_LINGER, SOL_IP, SOL_SOCKET, TCP_CONGESTION, TCP_ULP } from '../sock/constants.ts'
+import { IPPROTO_IPV6, SOL_IP, TCP_CONGESTION, TCP_ULP } from '../sock/constants.ts'
 import { OptionResult, type OptionValue, type Sock } from '../sock/sock.ts'
 import { getOption, setOption } from '../socket/options.ts'
 import { EFAULT } from '../sys/errno.ts'
 import type { Expression } from './script.ts'
-import { field, items, numberOf, numberOr } from './values.ts'
+import { field, items, numberOf, numberOr, Unsupported } from './values.ts'
 
 const latin = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0))
 
@@ -29,13 +29,24 @@ export function optionValueOf(
     const isText = level === 6 && (name === TCP_CONGESTION || name === TCP_ULP)
     return isText ? e.text.replace(/\0[\s\S]*$/, '') : latin(e.text.slice(0, length))
   }
-  if (e?.kind === 'struct' && e.fields.has('onoff')) {
-    return { onoff: numberOr(field(e, 'onoff'), 0), linger: numberOr(field(e, 'linger'), 0) }
-  }
+  const first = e?.kind === 'list' && e.items[0]?.kind === 'struct' ? e.items[0] : e
+  if (first?.kind === 'struct') return structOf(first)
+  if (e?.kind === 'word' && e.name === 'NULL') return null
   const value = numberOf(e)
   if (value === null) return null
   // Another length than an int's: the bytes themselves, as many as the script says.
   return length === 4 ? value : new Uint8Array(Int32Array.of(value).buffer).slice(0, Math.max(length, 0))
+}
+
+/** The structures that options take, under the names of C or those of the real tool: struct linger, struct timeval. */
+function structOf(e: Expression): OptionValue {
+  const either = (name: string, long: string): number | null => numberOf(field(e, name) ?? field(e, long))
+  const [onoff, sec] = [either('onoff', 'l_onoff'), either('sec', 'tv_sec')]
+  if (onoff !== null) return { onoff, linger: either('linger', 'l_linger') ?? 0 }
+  if (sec !== null) return { sec, usec: either('usec', 'tv_usec') ?? 0 }
+  throw new Unsupported(
+    `a structure with ${e.kind === 'struct' ? [...e.fields.keys()].join(', ') : e.kind} as an option`,
+  )
 }
 
 /** 0 or -errno. */
@@ -65,19 +76,15 @@ export function getOptionCall(sock: Sock, args: readonly Expression[]): { result
   const { value } = into
   return {
     result: Math.min(result, 0),
-    problem: checkOption(expected, value, level, name),
+    problem: checkOption(expected, value),
   }
 }
 
 /** What is wrong with the value of an option, or null. */
-export const checkOption = (
-  e: Expression | undefined,
-  value: OptionValue,
-  level: number,
-  name: number,
-): string | null => (isEqual(e, value, level, name) ? null : `expected ${describe(e)}, got ${textOf(value)}`)
+export const checkOption = (e: Expression | undefined, value: OptionValue): string | null =>
+  isEqual(e, value) ? null : `expected ${describe(e)}, got ${textOf(value)}`
 
-function isEqual(expected: Expression | undefined, value: OptionValue, level: number, name: number): boolean {
+function isEqual(expected: Expression | undefined, value: OptionValue): boolean {
   if (expected === undefined || expected.kind === 'ellipsis') return true
   if (expected.kind === 'string') {
     if (typeof value === 'string') return value === expected.text.replace(/\0[\s\S]*$/, '')
@@ -85,13 +92,14 @@ function isEqual(expected: Expression | undefined, value: OptionValue, level: nu
     const bytes = latin(expected.text)
     return bytes.length === value.length && bytes.every((b, i) => b === value[i])
   }
-  if (level === SOL_SOCKET && name === SO_LINGER && typeof value === 'object' && 'onoff' in value) {
-    const at = expected.kind === 'list' ? items(expected)[0] : expected
-    return numberOr(field(at, 'onoff'), 0) === value.onoff && numberOr(field(at, 'linger'), 0) === value.linger
-  }
+  const at = expected.kind === 'list' ? items(expected)[0] : expected
+  if (at?.kind === 'struct') return JSON.stringify(structOf(at)) === JSON.stringify(value)
   const number = numberOf(expected)
   return number === null || (typeof value === 'number' && (value | 0) === (number | 0))
 }
 
-const describe = (e: Expression | undefined): string =>
-  e?.kind === 'string' ? JSON.stringify(e.text) : e === undefined ? '' : `[${String(numberOf(e))}]`
+function describe(e: Expression | undefined): string {
+  if (e?.kind === 'string') return JSON.stringify(e.text)
+  const at = e?.kind === 'list' ? e.items[0] : e
+  return at?.kind === 'struct' ? JSON.stringify(structOf(at)) : `[${String(numberOf(e))}]`
+}

@@ -3,6 +3,7 @@ import { ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG } from '../wire/tcp.ts'
 import { ScriptError } from './lexer.ts'
 import type { IcmpPacket, IpInfo, ScriptOption, ScriptPacket, TcpPacket, UdpPacket } from './script.ts'
 import type { Tokens } from './tokens.ts'
+import { Unsupported } from './values.ts'
 
 const FLAG_BITS: Readonly<Record<string, number>> = {
   F: FIN,
@@ -35,18 +36,23 @@ export function parsePacket(tokens: Tokens): ScriptPacket {
     tokens.next()
     return parseIcmp(tokens, { start, inbound, ip, sourcePort: 0, destinationPort: 0 })
   }
-  let sourcePort = 0
-  let destinationPort = 0
-  if (tokens.current.kind === 'integer' && tokens.peek().text === '>') {
-    sourcePort = tokens.integer()
-    tokens.expect('>')
-    destinationPort = tokens.integer()
-  }
-  const head = { start, inbound, ip, sourcePort, destinationPort }
-  if (tokens.accept('udp')) return parseUdp(tokens, head)
-  if (['ipv4', 'ipv6', 'gre', 'mpls', 'encap'].includes(text))
-    throw new ScriptError(line, `encapsulation '${text}' is not supported`)
-  return parseTcp(tokens, head)
+  if (ENCAPSULATIONS.includes(text))
+    throw new Unsupported(`encapsulation '${text}' in line ${line}: our hosts have no tunnels`)
+  const before = parsePorts(tokens)
+  const isUdp = tokens.accept('udp')
+  const ports = before ?? (isUdp ? parsePorts(tokens) : null) ?? { sourcePort: 0, destinationPort: 0 }
+  const head = { start, inbound, ip, ...ports }
+  return isUdp ? parseUdp(tokens, head) : parseTcp(tokens, head)
+}
+
+const ENCAPSULATIONS: readonly string[] = ['ipv4', 'ipv6', 'gre', 'mpls', 'encap']
+
+/** `sport > dport`, if that comes next. */
+function parsePorts(tokens: Tokens): { sourcePort: number; destinationPort: number } | null {
+  if (tokens.current.kind !== 'integer' || tokens.peek().text !== '>') return null
+  const sourcePort = tokens.integer()
+  tokens.expect('>')
+  return { sourcePort, destinationPort: tokens.integer() }
 }
 
 function parseIpInfo(tokens: Tokens): IpInfo {
@@ -222,10 +228,17 @@ function parseAccEcn(tokens: Tokens): ScriptOption {
   return { kind: 'ECN', order, fields }
 }
 
-function parseUdp(tokens: Tokens, head: Line): UdpPacket {
+function parseUdpLength(tokens: Tokens): number {
   tokens.expect('(')
   const length = tokens.integer()
   tokens.expect(')')
+  return length
+}
+
+function parseUdp(tokens: Tokens, head: Line): UdpPacket {
+  if (tokens.current.text === ':')
+    throw new Unsupported(`encapsulation 'udp' in line ${tokens.current.line}: our hosts have no tunnels`)
+  const length = parseUdpLength(tokens)
   const { inbound, ip, sourcePort, destinationPort } = head
   return { kind: 'udp', inbound, ip, sourcePort, destinationPort, length, text: tokens.text(head.start) }
 }
@@ -240,12 +253,7 @@ function parseIcmp(tokens: Tokens, head: Line): IcmpPacket {
   let id = 0
   if (tokens.accept('mtu')) mtu = tokens.integer()
   if (tokens.accept('id')) id = tokens.integer()
-  let seq = 0
-  let length = 0
-  if (tokens.accept('[')) {
-    ;({ seq, length } = parseSequence(tokens))
-    tokens.expect(']')
-  }
+  const quote = tokens.accept('[') ? parseQuote(tokens) : null
   return {
     kind: 'icmp',
     inbound: head.inbound,
@@ -254,8 +262,15 @@ function parseIcmp(tokens: Tokens, head: Line): IcmpPacket {
     code,
     mtu,
     id,
-    seq,
-    length,
+    quote,
     text: tokens.text(head.start),
   }
+}
+
+/** `seq:end(len)` of a TCP segment, or `udp (len)`, up to the bracket. */
+function parseQuote(tokens: Tokens): IcmpPacket['quote'] {
+  const isUdp = tokens.accept('udp')
+  const quote = isUdp ? { seq: 0, length: parseUdpLength(tokens) } : parseSequence(tokens)
+  tokens.expect(']')
+  return { protocol: isUdp ? 'udp' : 'tcp', ...quote }
 }

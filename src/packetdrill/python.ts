@@ -1,4 +1,4 @@
-/** The Python of `%{ … }%`: assert, assignment, print, and expressions of integers, names and formatted strings. */
+/** The Python of `%{ … }%`: assert, assignment, print, if, and expressions of numbers, names, lists and formatted strings. */
 
 export type Value = number | string | boolean | null | readonly Value[]
 
@@ -7,10 +7,11 @@ export class PythonError extends Error {
   override readonly name: string = 'PythonError'
 }
 
+/** Of a line's end, `text` is it with the white space that the next line begins with. */
 type Word = { readonly kind: 'number' | 'name' | 'string' | 'op' | 'newline' | 'end'; readonly text: string }
 
 const TOKEN =
-  /[ \t\r]+|\\\n|#[^\n]*|(\n|;)|(0x[0-9a-fA-F]+|\d+\.\d*|\.\d+|\d+)|([A-Za-z_]\w*)|'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|(==|!=|<=|>=|<<|>>|\/\/|\*\*|\+=|-=|\*=|[-+*/%&|^~<>()[\],=.:])/y
+  /[ \t\r]+|\\\n|#[^\n]*|(\n[ \t]*|;)|(0x[0-9a-fA-F]+|(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?)|([A-Za-z_]\w*)|'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|(==|!=|<=|>=|<<|>>|\/\/|\*\*|\+=|-=|\*=|[-+*/%&|^~<>()[\],=.:])/y
 
 function words(source: string): Word[] {
   const out: Word[] = []
@@ -65,17 +66,25 @@ function bits(op: string, a: number, b: number): number {
   return Number(op === '<<' ? x << y : x >> y)
 }
 
+const CONVERSION = /%(?:%|([-+ 0#]*)(\d*)(?:\.(\d+))?([dsxXrufi]))/g
+
 function format(pattern: string, value: Value): string {
   const items = Array.isArray(value) ? [...value] : [value]
-  return pattern.replace(/%(?:%|[-+ 0#]*\d*(?:\.\d+)?([dsxXrufi]))/g, (whole, type: string | undefined) => {
+  return pattern.replace(CONVERSION, (_, flags: string, width: string, digits: string | undefined, type?: string) => {
     if (type === undefined) return '%'
     if (items.length === 0) throw new PythonError('TypeError: not enough arguments for format string')
     const item = items.shift() as Value
-    void whole
-    if (type === 'x') return number(item).toString(16)
-    if (type === 'd' || type === 'i' || type === 'u') return String(Math.trunc(number(item)))
-    return toText(item)
+    const text = conversion(type, item, digits)
+    if (flags.includes('-')) return text.padEnd(Number(width))
+    return text.padStart(Number(width), flags.includes('0') ? '0' : ' ')
   })
+}
+
+function conversion(type: string, item: Value, digits: string | undefined): string {
+  if (type === 'x') return number(item).toString(16)
+  if (type === 'X') return number(item).toString(16).toUpperCase()
+  if (type === 'd' || type === 'i' || type === 'u') return String(Math.trunc(number(item)))
+  return type === 'f' ? number(item).toFixed(Number(digits ?? 6)) : toText(item)
 }
 
 /** One process of Python: variables persist from snippet to snippet. */
@@ -111,6 +120,10 @@ export class Python {
   }
 
   #statement(): void {
+    if (this.#accept('if')) {
+      this.#if()
+      return
+    }
     if (this.#accept('assert')) this.#assert()
     else if (this.#accept('import') || this.#accept('pass'))
       while (this.#current.kind === 'name' || this.#accept(',')) this.#at++
@@ -118,6 +131,56 @@ export class Python {
     else this.#list()
     if (this.#current.kind !== 'newline' && this.#current.kind !== 'end')
       throw new PythonError(`SyntaxError: invalid syntax at '${this.#current.text}'`)
+  }
+
+  /** if, elif and else, with what is to be done behind the colon or in the lines below, further in. */
+  #if(): void {
+    const indent = this.#indent()
+    let isDone = false
+    for (let isLast = false; ; ) {
+      const isChosen: boolean = !isDone && (isLast || truth(this.#expression()))
+      if (isDone && !isLast) this.#skipTo(':')
+      this.#expect(':')
+      this.#block(indent, isChosen)
+      isDone ||= isChosen
+      const from = this.#at
+      while (this.#current.kind === 'newline' && this.#indent() === indent) this.#at++
+      isLast = this.#accept('else')
+      if (!isLast && !this.#accept('elif')) {
+        this.#at = from
+        return
+      }
+    }
+  }
+
+  /** How far in the line in hand begins. */
+  #indent(): number {
+    for (let at = this.#at; at >= 0; at--) {
+      const word = this.#words[at] as Word
+      if (word.kind === 'newline' && word.text !== ';') return word.text.length - 1
+    }
+    return 0
+  }
+
+  #skipTo(text: string): void {
+    while (this.#current.kind !== 'end' && this.#current.text !== text) this.#at++
+  }
+
+  /** The statements of a branch, done or passed over. */
+  #block(indent: number, isChosen: boolean): void {
+    const isBelow = this.#current.kind === 'newline'
+    const isOver = (): boolean => {
+      const { kind, text } = this.#current
+      if (kind === 'end') return true
+      if (kind !== 'newline' || text === ';') return false
+      // Empty lines end nothing.
+      const next = this.#words[this.#at + 1] as Word
+      return !isBelow || (text.length - 1 <= indent && next.kind !== 'newline')
+    }
+    while (!isOver()) {
+      if (this.#current.kind === 'newline' || !isChosen) this.#at++
+      else this.#statement()
+    }
   }
 
   #isAssignment(): boolean {
@@ -192,14 +255,14 @@ export class Python {
     let left = this.#binary(0)
     let result: boolean | null = null
     for (;;) {
-      const op =
-        this.#current.kind === 'op' || this.#current.text === 'in' || this.#current.text === 'is'
-          ? this.#current.text
-          : ''
-      if (!['==', '!=', '<', '<=', '>', '>=', 'in', 'is'].includes(op)) return result === null ? left : result
-      this.#at++
+      const { kind, text: op } = this.#current
+      const isNotIn = op === 'not' && this.#words[this.#at + 1]?.text === 'in'
+      const isComparison = kind === 'op' || kind === 'name' ? COMPARISONS.includes(op) || isNotIn : false
+      if (!isComparison) return result === null ? left : result
+      this.#at += isNotIn ? 2 : 1
+      const isNegated = isNotIn || (op === 'is' && this.#accept('not'))
       const right = this.#binary(0)
-      result = (result ?? true) && compare(op, left, right)
+      result = (result ?? true) && compare(isNotIn ? 'in' : op, left, right) !== isNegated
       left = right
     }
   }
@@ -233,8 +296,6 @@ export class Python {
       case '%':
         if (y === 0) throw new PythonError('ZeroDivisionError: division by zero')
         return op === '/' ? x / y : op === '//' ? Math.floor(x / y) : x - y * Math.floor(x / y)
-      case '**':
-        return x ** y
       default:
         return bits(op, x, y)
     }
@@ -244,7 +305,21 @@ export class Python {
     if (this.#accept('-')) return -number(this.#unary())
     if (this.#accept('+')) return number(this.#unary())
     if (this.#accept('~')) return -number(this.#unary()) - 1
-    return this.#primary()
+    const base = this.#subscripted()
+    return this.#accept('**') ? number(base) ** number(this.#unary()) : base
+  }
+
+  #subscripted(): Value {
+    let value = this.#primary()
+    while (this.#accept('[')) {
+      const index = number(this.#expression())
+      this.#expect(']')
+      const list: readonly Value[] | string = typeof value === 'string' || Array.isArray(value) ? value : []
+      const item: Value | undefined = list[index < 0 ? index + list.length : index]
+      if (item === undefined) throw new PythonError('IndexError: index out of range')
+      value = item
+    }
+    return value
   }
 
   #primary(): Value {
@@ -280,7 +355,11 @@ export class Python {
   #call(name: string): Value {
     const args: Value[] = []
     while (!this.#accept(')')) {
-      args.push(this.#expression())
+      // print(…, end='')
+      if (this.#current.kind === 'name' && this.#isAssignment()) {
+        this.#at += 2
+        this.#expression()
+      } else args.push(this.#expression())
       this.#accept(',')
     }
     const first = args[0] ?? null
@@ -298,10 +377,16 @@ export class Python {
         return `0x${number(first).toString(16)}`
       case 'len':
         return typeof first === 'string' || Array.isArray(first) ? first.length : 0
+      case 'float':
+        return Number(first)
+      case 'round':
+        return Math.round(number(first))
       case 'min':
-        return Math.min(...args.map(number))
       case 'max':
-        return Math.max(...args.map(number))
+      case 'sum': {
+        const all = (Array.isArray(first) ? first : args).map(number)
+        return name === 'sum' ? all.reduce((a, b) => a + b, 0) : name === 'min' ? Math.min(...all) : Math.max(...all)
+      }
       default:
         throw new PythonError(`NameError: name '${name}' is not defined`)
     }
@@ -317,16 +402,10 @@ export class Python {
   }
 }
 
-/** Operators by precedence, the weakest first. */
-const LEVELS: readonly (readonly string[])[] = [
-  ['|'],
-  ['^'],
-  ['&'],
-  ['<<', '>>'],
-  ['+', '-'],
-  ['*', '/', '//', '%'],
-  ['**'],
-]
+const COMPARISONS: readonly string[] = ['==', '!=', '<', '<=', '>', '>=', 'in', 'is']
+
+/** Operators by precedence, the weakest first; `**` binds more than a sign before it. */
+const LEVELS: readonly (readonly string[])[] = [['|'], ['^'], ['&'], ['<<', '>>'], ['+', '-'], ['*', '/', '//', '%']]
 
 function compare(op: string, a: Value, b: Value): boolean {
   if (op === '==' || op === 'is') return plain(a) === plain(b)

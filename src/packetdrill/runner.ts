@@ -3,9 +3,11 @@
  * with what the stack sent, blocking calls beside it, assertions last.
  */
 
+import { IPPROTO_ICMP } from '../ip/transport.ts'
 import { Waiter } from '../sock/wait-queue.ts'
 import { errnoName } from '../sys/errno.ts'
-import { compareTcp, compareUdp, type Expectation, expectedPayload } from './compare.ts'
+import { compareIcmp, compareTcp, compareUdp, type Expectation, expectedPayload } from './compare.ts'
+import type { Flow } from './flow.ts'
 import type { Host, WorldOptions } from './host.ts'
 import { injectPacket } from './inject.ts'
 import { ScriptError } from './lexer.ts'
@@ -114,6 +116,8 @@ export class Run {
   readonly #tick: number
   readonly #isScaled: boolean
   readonly #isStrict: boolean
+  /** --non_fatal: what may go wrong without failing the script, `packet` and `syscall`. */
+  readonly #nonFatal: readonly string[]
   readonly #snippets: { event: ScriptEvent; source: string; variables: Snapshot }[] = []
   readonly #trail: string[] = []
   /** Script time of the event before, and when the one in hand became current. */
@@ -134,6 +138,7 @@ export class Run {
     this.#tick = number('tcp_ts_tick_usecs', 0)
     this.#isScaled = script.options.has('tcp_ts_ecr_scaled')
     this.#isStrict = script.options.has('strict_segments')
+    this.#nonFatal = (script.options.get('non_fatal') ?? '').split(',')
     this.#world = (options.host ?? ((o): Host => new StackHost(o)))({
       ...options.world,
       mtu: number('mtu', options.world.mtu),
@@ -151,7 +156,7 @@ export class Run {
       this.#world.start()
       for (const event of this.#script.events) {
         line = event.line
-        this.#event(event)
+        this.#leniently(event)
       }
       this.#finish()
       this.#assertions()
@@ -172,6 +177,19 @@ export class Run {
     if (error instanceof Mismatch || error instanceof ScriptError)
       return { ...base, status: 'not ok', line: error.line, message: error.message }
     return { ...base, status: 'not ok', message: `internal error: ${(error as Error).stack ?? String(error)}` }
+  }
+
+  /** An event that may fail (--non_fatal) leaves a line in the trail when it does. */
+  #leniently(event: ScriptEvent): void {
+    const { action } = event
+    const kind = isPacket(action) ? 'packet' : action.kind === 'call' ? 'syscall' : action.kind
+    try {
+      this.#event(event)
+    } catch (error) {
+      if (!(error instanceof Mismatch) || !this.#nonFatal.includes(kind)) throw error
+      this.#log(`line ${error.line}: ${error.message}`)
+      this.#now = this.#world.now
+    }
   }
 
   /** When the event is due, and the end of its range. */
@@ -252,10 +270,8 @@ export class Run {
 
   #inject(event: ScriptEvent, packet: ScriptPacket): void {
     const world = this.#world
-    const isNew = packet.kind === 'tcp' && (world.flow === null || world.isListening)
-    if (isNew) world.newPassive()
-    const flow = world.flow
-    if (flow === null) throw new Mismatch(event.line, 'no socket that the packet could be for')
+    const isNew = world.flow === null || (packet.kind === 'tcp' && world.isListening)
+    const flow = isNew ? world.newPassive() : (world.flow as Flow)
     this.#log(packet.text)
     const problem = injectPacket(world, flow, packet, { mss: this.#mss, isScaled: this.#isScaled, isNew })
     if (problem !== null) throw new Mismatch(event.line, problem)
@@ -336,29 +352,29 @@ export class Run {
     )
   }
 
-  /** The next packet of the socket under test, or null when none comes before `limit`. */
-  #nextSent(limit: number): Captured | null {
+  /** The next packet of the socket under test, ICMP only if that is asked for; null when none comes before `limit`. */
+  #nextSent(limit: number, isIcmp = false): Captured | null {
     const { sent } = this.#world
     for (;;) {
       const flow = this.#world.flow
       for (;;) {
         const first = sent.shift()
         if (first === undefined) break
-        if (first.flow !== null && first.flow === flow) return first.packet
+        const isOurs = first.flow !== null && first.flow === flow
+        if (isOurs && (isIcmp || first.packet.protocol !== IPPROTO_ICMP)) return first.packet
       }
       if (!this.#step(limit) && sent.length === 0) return null
     }
   }
 
   #expect(event: ScriptEvent, packet: ScriptPacket, at: number, to: number, before: number): void {
-    if (packet.kind === 'icmp') throw new Unsupported('outbound icmp')
     const world = this.#world
     const isAny = event.time.kind === 'any'
     const wait = Math.floor(Math.max(0, to - before) / 1000000) * 1000000 + 2000000
     const limit = world.now + (isAny ? ANY_TIME : wait)
     this.#progress()
     const flow = world.flow
-    const got = packet.kind === 'tcp' ? this.#collect(packet, limit) : this.#nextSent(limit)
+    const got = packet.kind === 'tcp' ? this.#collect(packet, limit) : this.#nextSent(limit, packet.kind === 'icmp')
     if (got === null || flow === null) {
       throw new Mismatch(
         event.line,
@@ -373,7 +389,12 @@ export class Run {
       flow,
       percent: this.#percent,
     }
-    const problem = packet.kind === 'tcp' ? compareTcp(packet, got, expectation) : compareUdp(packet, got)
+    const problem =
+      packet.kind === 'tcp'
+        ? compareTcp(packet, got, expectation)
+        : packet.kind === 'udp'
+          ? compareUdp(packet, got)
+          : compareIcmp(packet, got, flow)
     this.#log(show(got, flow), got.time)
     if (problem !== null) throw new Mismatch(event.line, `expected ${packet.text}, got ${show(got, flow)}: ${problem}`)
     this.#now = Math.max(world.now === got.time ? world.now : this.#now, got.time)

@@ -74,8 +74,8 @@ export interface IcmpPacket {
   readonly code: string
   readonly mtu: number
   readonly id: number
-  readonly seq: number
-  readonly length: number
+  /** What is quoted between brackets; null: nothing is said of it. */
+  readonly quote: { readonly protocol: 'tcp' | 'udp'; readonly seq: number; readonly length: number } | null
   readonly text: string
 }
 

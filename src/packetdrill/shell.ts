@@ -3,6 +3,7 @@
 import { F_TSO } from '../link/link.ts'
 import { TCP_LISTEN } from '../sock/sock.ts'
 import type { SysctlValue } from '../sys/sysctl.ts'
+import { type Commands, DONE, type Output, ShellText } from './shell-text.ts'
 import { Unsupported } from './values.ts'
 import type { World } from './world.ts'
 
@@ -31,10 +32,12 @@ export const DEFAULTS: Readonly<Record<string, string>> = {
 }
 
 /** The shell of one run: knows what sysctls were before. */
-export class Shell {
+export class Shell implements Commands {
   readonly #world: World
   readonly #saved: Map<string, SysctlValue> = new Map()
   readonly #counters: Map<string, number> = new Map()
+  /** Files that were written. */
+  readonly #texts: Map<string, string> = new Map()
 
   constructor(world: World) {
     this.#world = world
@@ -42,40 +45,46 @@ export class Shell {
 
   /** Runs `text`; its exit status. */
   run(text: string): number {
-    let status = 0
-    const joined = text
-      .replace(/\\\n/g, ' ')
-      .replace(/\$\{?PPID\}?/g, '1')
-      .replace(/\$\(\(([^)]*(?:\([^)]*\)[^)]*)*)\)\)/g, (_, e: string) => String(arithmetic(e)))
-    for (const line of joined.split('\n')) {
-      const clean = line.replace(/(^|\s)#.*$/, '').trim()
-      if (clean !== '') status = this.#list(clean)
-    }
-    return status
+    return new ShellText(text, this).run().status
   }
 
-  /** Commands with ; && || between. */
-  #list(line: string): number {
-    let status = 0
-    let operator = ';'
-    for (const part of splitOperators(line)) {
-      if (part === ';' || part === '&&' || part === '||') operator = part
-      else if (operator === ';' || (operator === '&&' && status === 0) || (operator === '||' && status !== 0))
-        status = this.#pipeline(part)
-    }
-    return status
+  readFile(path: string): string {
+    if (path.startsWith('/proc/sys/')) return `${String(this.#world.stack.sysctl.get(sysctlName(path)))}\n`
+    return this.#texts.get(path) ?? this.#proc([path])
   }
 
-  #pipeline(text: string): number {
-    // A subshell or a group is its list.
-    const group = /^[({]\s*([\s\S]*?);?\s*[)}]$/.exec(text)
-    if (group !== null) return this.#list(group[1] as string)
-    const commands = text.split('|').map((c) => c.replace(/[0-9&]*>+\s*(&\d|[^\s]+)/g, ' ').trim())
-    const first = argumentsOf(commands[0] ?? '')
-    if (first.length === 0) return 0
-    let out = this.#command(first)
-    for (const filter of commands.slice(1)) out = filterOutput(argumentsOf(filter), out.text)
-    return out.status
+  writeFile(path: string, text: string): void {
+    if (path.startsWith('/proc/sys/')) {
+      if (!this.#set(sysctlName(path), text.trim())) throw new Unsupported(`sysctl ${path}`)
+    } else if (path.startsWith('/dev/')) return
+    else this.#texts.set(path, text)
+  }
+
+  command(args: readonly string[], input: string): Output {
+    const [name = '', ...rest] = args
+    switch (name.replace(/^.*\//, '')) {
+      case 'echo':
+      case 'printf':
+        return { status: 0, text: `${rest.filter((word) => word !== '-n' && word !== '-e').join(' ')}\n` }
+      case 'cat':
+        return { status: 0, text: rest.length === 0 ? input : rest.map((path) => this.readFile(path)).join('') }
+      case 'grep':
+      case 'egrep':
+        return grep(rest, input, (path) => this.readFile(path))
+      case 'wc':
+        return { status: 0, text: `${input.split('\n').length - 1}\n` }
+      case 'awk':
+        return awk(rest, input)
+      case 'test':
+        return test(rest)
+      case '[':
+        return test(rest.slice(0, -1))
+      case 'sleep':
+        this.#world.runTo(this.#world.now + Number(rest[0] ?? 0) * 1e6)
+        return DONE
+      default:
+        return this.#command(args)
+    }
   }
 
   #command(args: readonly string[]): Output {
@@ -94,27 +103,20 @@ export class Shell {
       case 'tc':
         return this.#tc(args.slice(1))
       case 'nstat':
-        return { status: 0, text: this.#nstat() }
-      case 'grep':
-        return filterOutput(
-          args.filter((a) => !a.startsWith('/proc/')),
-          this.#proc(args),
-        )
-      case 'cat':
-        return { status: 0, text: this.#proc(args) }
+        return { status: 0, text: this.#nstat(args.slice(1)) }
       case 'dd':
         return this.#dd(args.slice(1))
       case 'rm':
-      case 'echo':
+      case 'mkdir':
+      case 'touch':
+      case 'chmod':
       case 'true':
       case 'modprobe':
       case 'sync':
       case 'ls':
-      case 'test':
-      case '[':
-      case 'exit':
-      case 'printf':
-      case 'sleep':
+      case 'sort':
+      case 'head':
+      case 'tail':
         return DONE
       case 'false':
         return { status: 1, text: '' }
@@ -131,23 +133,19 @@ export class Shell {
     return DONE
   }
 
-  /** NAME=VALUE of sysctl(8), or /proc/sys/… of set_sysctls.py; flags -q -w -e -n. */
+  /** NAME=VALUE of sysctl(8), or /proc/sys/… of set_sysctls.py; flags -q -w -e -n. A NAME alone is printed. */
   #sysctl(args: readonly string[]): Output {
-    let isLenient = false
-    for (const arg of args) {
-      if (/^-[a-z]+$/.test(arg)) {
-        if (arg.includes('e')) isLenient = true
-        continue
-      }
+    const flags = args.filter((a) => /^-[a-z]+$/.test(a)).join('')
+    if (flags.includes('a')) throw new Unsupported('sysctl -a')
+    let text = ''
+    for (const arg of args.filter((a) => !a.startsWith('-'))) {
       const at = arg.indexOf('=')
-      if (at < 0) continue
-      const name = arg
-        .slice(0, at)
-        .replace(/^\/proc\/sys\//, '')
-        .replaceAll('/', '.')
-      if (!this.#set(name, arg.slice(at + 1)) && !isLenient) throw new Unsupported(`sysctl ${arg}`)
+      const name = sysctlName(at < 0 ? arg : arg.slice(0, at).trim())
+      if (at < 0) text += `${flags.includes('n') ? '' : `${name} = `}${String(this.#world.stack.sysctl.get(name))}\n`
+      else if (!this.#set(name, arg.slice(at + 1).trim()) && !flags.includes('e'))
+        throw new Unsupported(`sysctl ${arg}`)
     }
-    return DONE
+    return { status: 0, text }
   }
 
   #set(name: string, text: string): boolean {
@@ -217,16 +215,20 @@ export class Shell {
     return DONE
   }
 
-  /** Counters that changed since the last call, as nstat prints them. */
-  #nstat(): string {
+  /** Counters that changed since the last call, as nstat prints them; -a: since ever, -z: those of 0 too, -n: none. */
+  #nstat(args: readonly string[]): string {
+    const flags = args.filter((a) => a.startsWith('-')).join('')
+    const asked = args.filter((a) => !a.startsWith('-'))
     let text = '#kernel\n'
     for (const [name, value] of Object.entries(this.#world.stack.counters)) {
       if (typeof value !== 'number') continue
-      const change = value - (this.#counters.get(name) ?? 0)
-      if (change !== 0) text += `${name.padEnd(32)}${String(change).padEnd(18)}0.0\n`
-      this.#counters.set(name, value)
+      const change = flags.includes('a') ? value : value - (this.#counters.get(name) ?? 0)
+      const isAsked = asked.length === 0 || asked.includes(name)
+      if (isAsked && (change !== 0 || flags.includes('z')))
+        text += `${name.padEnd(32)}${String(change).padEnd(18)}0.0\n`
+      if (!flags.includes('s')) this.#counters.set(name, value)
     }
-    return text
+    return flags.includes('n') ? '' : text
   }
 
   /** /proc/net/tcp: enough of it to find a listener. */
@@ -249,58 +251,46 @@ export class Shell {
   }
 }
 
-interface Output {
-  readonly status: number
-  readonly text: string
-}
-const DONE: Output = { status: 0, text: '' }
+const sysctlName = (name: string): string => name.replace(/^\/proc\/sys\//, '').replaceAll('/', '.')
 
-/** grep and wc behind a pipe. */
-function filterOutput(args: readonly string[], input: string): Output {
-  if (args[0] === 'grep') {
-    const isInverted = args.some((a) => /^-[a-z]*v/.test(a))
-    const pattern = args.slice(1).find((a) => !/^-[a-zA-Z]+$/.test(a)) ?? ''
-    const expression = new RegExp(pattern)
-    const lines = input.split('\n').filter((l) => l !== '' && expression.test(l) !== isInverted)
-    return { status: lines.length > 0 ? 0 : 1, text: lines.join('\n') }
-  }
-  return { status: 0, text: input }
+/** grep [-qvciE] PATTERN [FILE…]. */
+function grep(args: readonly string[], input: string, read: (path: string) => string): Output {
+  const flags = args.filter((a) => /^-[a-zA-Z]+$/.test(a)).join('')
+  const [pattern = '', ...paths] = args.filter((a) => !/^-[a-zA-Z]+$/.test(a))
+  const text = paths.length === 0 ? input : paths.map(read).join('')
+  const expression = new RegExp(pattern, flags.includes('i') ? 'i' : '')
+  const lines = text.split('\n').filter((l) => l !== '' && expression.test(l) !== flags.includes('v'))
+  const shown = flags.includes('c') ? [String(lines.length)] : lines
+  return { status: lines.length > 0 ? 0 : 1, text: flags.includes('q') ? '' : shown.map((l) => `${l}\n`).join('') }
 }
 
-/** Words with their quotes taken off. */
-function argumentsOf(text: string): string[] {
-  return (text.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? []).map((w) => w.replace(/["']/g, ''))
+/** awk '/PATTERN/ {print $N}'. */
+function awk(args: readonly string[], input: string): Output {
+  const [, pattern = '', field] = /^(?:\/(.*)\/)?\s*\{\s*print(?:\s+\$(\d+))?;?\s*\}$/.exec(args[0]?.trim() ?? '') ?? []
+  if (field === undefined && pattern === '') throw new Unsupported(`awk ${args.join(' ')}`)
+  const lines = input.split('\n').filter((l) => l !== '' && new RegExp(pattern).test(l))
+  const shown = lines.map((l) => (Number(field ?? 0) === 0 ? l : (l.trim().split(/\s+/)[Number(field) - 1] ?? '')))
+  return { status: 0, text: shown.map((l) => `${l}\n`).join('') }
 }
 
-function splitOperators(line: string): string[] {
-  return (line.match(/&&|\|\||;|(?:"[^"]*"|'[^']*'|2>&1|&>|&\d|(?!&&|\|\||;)[\s\S])+/g) ?? [])
-    .map((p) => p.trim())
-    .filter((p) => p !== '')
+const COMPARISONS: Readonly<Record<string, (a: string, b: string) => boolean>> = {
+  '=': (a, b) => a === b,
+  '==': (a, b) => a === b,
+  '!=': (a, b) => a !== b,
+  '-eq': (a, b) => Number(a) === Number(b),
+  '-ne': (a, b) => Number(a) !== Number(b),
+  '-lt': (a, b) => Number(a) < Number(b),
+  '-le': (a, b) => Number(a) <= Number(b),
+  '-gt': (a, b) => Number(a) > Number(b),
+  '-ge': (a, b) => Number(a) >= Number(b),
 }
 
-/** Integer arithmetic of `$((…))`: + - * / and parentheses. */
-function arithmetic(text: string): number {
-  const words = text.match(/0x[0-9a-fA-F]+|\d+|[-+*/()]/g) ?? []
-  let at = 0
-  const primary = (): number => {
-    const word = words[at++]
-    if (word === '(') {
-      const value = sum()
-      at++
-      return value
-    }
-    return word === '-' ? -primary() : Number(word ?? 0)
-  }
-  const product = (): number => {
-    let value = primary()
-    while (words[at] === '*' || words[at] === '/')
-      value = words[at++] === '*' ? value * primary() : Math.trunc(value / primary())
-    return value
-  }
-  const sum = (): number => {
-    let value = product()
-    while (words[at] === '+' || words[at] === '-') value = words[at++] === '+' ? value + product() : value - product()
-    return value
-  }
-  return sum()
+/** test(1): strings and numbers; every file is there. */
+function test(args: readonly string[]): Output {
+  const [a = '', b = '', c = ''] = args
+  if (a === '!') return { status: test(args.slice(1)).status === 0 ? 1 : 0, text: '' }
+  const compare = COMPARISONS[b]
+  const isTrue =
+    compare !== undefined ? compare(a, c) : a === '-z' ? b === '' : args.at(-1) !== undefined && args.at(-1) !== ''
+  return { status: isTrue ? 0 : 1, text: '' }
 }

@@ -43,9 +43,18 @@ export function field(e: Expression | undefined, name: string): Expression | und
 export const items = (e: Expression | undefined): readonly Expression[] =>
   e?.kind === 'list' || e?.kind === 'struct' ? e.items : []
 
-/** Sum of the lengths of `[{..., n}, …]`. */
-export const vectorLength = (e: Expression | undefined): number => vectorLengths(e).reduce((sum, n) => sum + n, 0)
+/** A buffer of the program: its length, and where it is if that is no good place. */
+export interface Region {
+  readonly length: number
+  readonly address: number | null
+}
 
-/** The same of each. */
-export const vectorLengths = (e: Expression | undefined): number[] =>
-  items(e).map((v) => numberOr(items(v)[1] ?? items(v)[0], 0))
+/** `...`, or a pointer such as NULL. */
+export const bufferOf = (at: Expression | undefined, length: Expression | undefined): Region => ({
+  length: Math.max(numberOr(length, 0), 0),
+  address: numberOf(at),
+})
+
+/** `[{..., n}, …]`. */
+export const vectorsOf = (e: Expression | undefined): Region[] =>
+  items(e).map((v) => (items(v).length > 1 ? bufferOf(items(v)[0], items(v)[1]) : bufferOf(undefined, items(v)[0])))

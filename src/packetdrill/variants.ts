@@ -1,8 +1,8 @@
 /** The variants that the runners of google and of the kernel run a script in, and what each of them defines. */
-import { ScriptError } from './lexer.ts'
 import { parseScript } from './parser.ts'
 import { type Outcome, Run, type RunOptions } from './runner.ts'
 import type { Script } from './script.ts'
+import { Unsupported } from './values.ts'
 
 export type Variant = 'ipv4' | 'ipv4-mapped-ipv6' | 'ipv6'
 export const VARIANTS: readonly Variant[] = ['ipv4', 'ipv4-mapped-ipv6', 'ipv6']
@@ -45,24 +45,60 @@ function reasonToSkip(name: string, script: Script, variant: Variant): string | 
   return variant === 'ipv6' ? 'IPv6 is not in yet' : null
 }
 
-/** Runs the script `source`, called `name`, in one variant. */
+export interface MoreOptions extends Pick<RunOptions, 'host' | 'leastTolerance'> {
+  /** Options of the tool's command line: they go before those of the script. */
+  readonly options?: ReadonlyMap<string, string>
+  /** `-D NAME=value` of the command line. */
+  readonly definitions?: ReadonlyMap<string, string>
+  /** Shell text that runs before that of the script (--init_scripts). */
+  readonly init?: string
+  /** The script is parsed only. */
+  readonly isDryRun?: boolean
+}
+
+/** The script in one variant, with what the command line says. */
+function prepared(source: string, variant: Variant, more: MoreOptions): Script {
+  const definitions = new Map([...DEFINITIONS[variant], ...(more.definitions ?? [])])
+  const script = parseScript(source, definitions)
+  const init = [more.init, script.init].filter((text) => typeof text === 'string').join('\n')
+  return {
+    ...script,
+    options: new Map([...script.options, ...(more.options ?? [])]),
+    init: init === '' ? null : init,
+  }
+}
+
+/** Where the script runs: what runners say, unless the command line says something else. */
+function worldOf(options: ReadonlyMap<string, string> = new Map()): RunOptions['world'] {
+  const mask = options.get('netmask_ip') ?? '255.255.0.0'
+  return {
+    local: options.get('local_ip') ?? '192.168.0.1',
+    prefix: mask.split('.').reduce((bits, byte) => bits + Number(byte).toString(2).replaceAll('0', '').length, 0),
+    remote: options.get('remote_ip') ?? '192.0.2.1',
+    mtu: 1500,
+    bindPort: 8080,
+    connectPort: 8080,
+  }
+}
+
+/** Runs the script `source`, called `name`, in one variant. A ScriptError tells what is wrong with its text. */
 export function runScript(
   name: string,
   source: string,
   variant: Variant,
   ignorePush: boolean,
-  more: Pick<RunOptions, 'host' | 'leastTolerance'> = {},
+  more: MoreOptions = {},
 ): Report {
-  const none = { trail: [], worstError: 0, duration: 0, variant }
+  const none = { trail: [], worstError: 0, duration: 0, variant, line: 0 }
   let script: Script
   try {
-    script = parseScript(source, DEFINITIONS[variant])
+    script = prepared(source, variant, more)
   } catch (error) {
-    if (error instanceof ScriptError) return { ...none, status: 'not ok', line: error.line, message: error.message }
+    if (error instanceof Unsupported) return { ...none, status: 'skip', message: error.message }
     throw error
   }
   const reason = reasonToSkip(name, script, variant)
-  if (reason !== null) return { ...none, status: 'skip', line: 0, message: reason }
-  const world = { local: '192.168.0.1', prefix: 16, remote: '192.0.2.1', mtu: 1500, bindPort: 8080, connectPort: 8080 }
-  return { ...new Run(script, { world, ignorePush, ...more }).run(), variant }
+  if (reason !== null) return { ...none, status: 'skip', message: reason }
+  if (more.isDryRun === true) return { ...none, status: 'ok', message: '' }
+  return { ...new Run(script, { world: worldOf(more.options), ignorePush, ...more }).run(), variant }
 }

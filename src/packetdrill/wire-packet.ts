@@ -162,8 +162,8 @@ export function buildIcmp(
   return b
 }
 
-/** The IP header and first eight bytes of an outgoing TCP segment, as a router quotes it. */
-export function quoteTcp(at: Endpoints, seq: number, length: number, protocol: number): Uint8Array {
+/** The IP header and first eight bytes of an outgoing TCP segment or UDP datagram, as a router quotes it. */
+export function quotePacket(at: Endpoints, seq: number, length: number, protocol: number): Uint8Array {
   const b = ipHeader(at, protocol, 8, { ecn: null, tos: -1, ttl: -1 })
   put16(b, 2, 20 + (protocol === 17 ? 8 : 20) + length)
   put16(b, 10, 0)
@@ -175,14 +175,15 @@ export function quoteTcp(at: Endpoints, seq: number, length: number, protocol: n
   return b
 }
 
-/** Reads a packet of the stack; null if it is no TCP or UDP over IPv4. */
+/** Reads a packet of the stack; null if it is no TCP, UDP or ICMP over IPv4. */
 export function capture(bytes: Uint8Array, time: number): Captured | null {
   if (bytes.length < 28 || (bytes[0] as number) >>> 4 !== 4) return null
   const ipLength = ipv4.headerLength(bytes, 0)
   const protocol = bytes[9] as number
   const o = ipLength
-  if (protocol !== 6 && protocol !== 17) return null
+  if (protocol !== 6 && protocol !== 17 && protocol !== 1) return null
   const header = protocol === 6 ? tcp.headerLength(bytes, o) : 8
+  const hasPorts = protocol !== 1
   let isZero = true
   for (let i = o + header; i < bytes.length && isZero; i++) isZero = bytes[i] === 0
   const isTcp = protocol === 6
@@ -193,8 +194,8 @@ export function capture(bytes: Uint8Array, time: number): Captured | null {
     isZero,
     source: get32(bytes, 12),
     destination: get32(bytes, 16),
-    sourcePort: get16(bytes, o),
-    destinationPort: get16(bytes, o + 2),
+    sourcePort: hasPorts ? get16(bytes, o) : 0,
+    destinationPort: hasPorts ? get16(bytes, o + 2) : 0,
     tos: bytes[1] as number,
     ttl: bytes[8] as number,
     isIpChecksumOk: ipv4.checksumOk(bytes, 0),
@@ -208,6 +209,12 @@ export function capture(bytes: Uint8Array, time: number): Captured | null {
     options: isTcp ? bytes.slice(o + 20, o + header) : new Uint8Array(0),
     length: bytes.length - o - header,
   }
+}
+
+/** Type, code and the rest of the header of a captured ICMP message, and where the packet that an error quotes begins. */
+export function icmpFields({ bytes }: Captured): { type: number; code: number; rest: number; quoteAt: number } {
+  const o = ipv4.headerLength(bytes, 0)
+  return { type: icmp.type(bytes, o), code: icmp.code(bytes, o), rest: get32(bytes, o + 4) >>> 0, quoteAt: o + 8 }
 }
 
 const LETTERS: readonly (readonly [number, string])[] = [
@@ -237,6 +244,10 @@ export interface View {
 /** A captured TCP packet in the words of a script. */
 export function show(p: Captured, view: View): string {
   if (p.protocol === 17) return `> udp (${p.length})`
+  if (p.protocol === 1) {
+    const { type, code, rest } = icmpFields(p)
+    return `> icmp type_${type} code_${code} rest 0x${rest.toString(16)} (${p.length})`
+  }
   const isSyn = (p.flags & tcp.SYN) !== 0
   const seq = view.seq(p.seq, isSyn) >>> 0
   let text = `> ${['', '[ect1] ', '[ect0] ', '[ce] '][p.tos & 3] as string}${flagText(p.flags)} ${seq}:${(seq + p.length) >>> 0}(${p.length})`

@@ -12,7 +12,7 @@ import { Device } from './device.ts'
 import type { Handle } from './handles.ts'
 import { Host, type WorldOptions } from './host.ts'
 
-/** Virtual time at which scripts start: not 0, which the stack may take for "never". */
+/** Virtual time at which hosts start: not 0, which the stack may take for "never". */
 const EPOCH = 1000_000_000
 
 export abstract class World extends Host {
@@ -25,6 +25,8 @@ export abstract class World extends Host {
   /** Files by path, with their sizes. */
   readonly files: Map<string, number> = new Map()
   readonly #tun: Interface
+  /** When the script started: what runs before it may take its time. */
+  #epoch = EPOCH
 
   constructor(options: WorldOptions) {
     super(options, parse(options.local) ?? 0, parse(options.remote) ?? 0)
@@ -54,17 +56,19 @@ export abstract class World extends Host {
   }
 
   get now(): number {
-    return this.clock.now() - EPOCH
+    return this.clock.now() - this.#epoch
   }
 
-  start(): void {}
+  start(): void {
+    this.#epoch = this.clock.now()
+  }
 
   runTo(at: number): void {
-    this.clock.runUntilSync(at + EPOCH)
+    this.clock.runUntilSync(at + this.#epoch)
   }
 
   step(limit: number): boolean {
-    return this.clock.stepSync(limit + EPOCH)
+    return this.clock.stepSync(limit + this.#epoch)
   }
 
   settle(): void {
@@ -76,6 +80,6 @@ export abstract class World extends Host {
   }
 
   stampTime(seconds: number, nanoseconds: number): number {
-    return seconds * 1e6 + Math.floor(nanoseconds / 1000) - this.clock.epoch - EPOCH
+    return seconds * 1e6 + Math.floor(nanoseconds / 1000) - this.clock.epoch - this.#epoch
   }
 }

@@ -171,7 +171,7 @@ export class KernelCalls {
   }
 
   #socket: Maker = (args, call) => {
-    const flow = this.#host.newActive(null)
+    const flow = this.#host.newActive(null, (numberOr(args[1], 1) & 15) === 2)
     const family = numberOr(args[0], this.#isMapped ? AF_INET6 : AF_INET)
     return {
       name: 'socket',
@@ -292,7 +292,7 @@ export class KernelCalls {
         if (result < 0) return null
         const told = arena.int(size)
         const value = optionValue(args[3], arena.read(at, told))
-        return checkOption(args[3], value, level, name)
+        return checkOption(args[3], value)
       },
     }
   }
@@ -397,10 +397,19 @@ export class KernelCalls {
     listen: this.#listen,
     accept: this.#accept,
     accept4: this.#accept,
-    bind: (args, _call, arena) => ({
-      name: 'bind',
-      args: [this.#fd(args[0]), ...this.#name(arena, args[1], this.#host.options.bindPort, this.#host.local)],
-    }),
+    bind: (args, _call, arena) => {
+      const fd = this.#fd(args[0])
+      const [at, length] = this.#name(arena, args[1], this.#host.options.bindPort, this.#host.local)
+      const { flow } = this.#host
+      return {
+        name: 'bind',
+        args: [fd, at, length],
+        after: (result) => {
+          if (result === 0 && flow !== null && this.#flowFds.get(flow) === fd)
+            flow.localPort = arena.view.getUint16(at - arena.address(0) + 2)
+        },
+      }
+    },
     connect: (args, _call, arena) => ({
       name: 'connect',
       args: [this.#fd(args[0]), ...this.#remoteName(arena, args[1])],
@@ -452,6 +461,8 @@ export class KernelCalls {
 function optionBytes(value: OptionValue): Uint8Array {
   if (value instanceof Uint8Array) return value
   if (typeof value === 'string') return Buffer.from(value, 'latin1')
+  if (typeof value === 'object' && 'sec' in value)
+    return new Uint8Array(BigInt64Array.of(BigInt(value.sec), BigInt(value.usec)).buffer)
   const words = typeof value === 'number' ? [value] : 'onoff' in value ? [value.onoff, value.linger] : null
   if (words === null) throw new Unsupported('a structure as the value of an option')
   return new Uint8Array(Int32Array.from(words, (word) => word | 0).buffer)
@@ -462,8 +473,10 @@ function optionValue(expected: Expression | undefined, bytes: Uint8Array): Optio
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   if (expected?.kind === 'string') return bytes
   const first = expected?.kind === 'list' ? expected.items[0] : expected
-  if (first?.kind === 'struct' && first.fields.has('onoff'))
-    return { onoff: view.getInt32(0, true), linger: view.getInt32(4, true) }
+  if (first?.kind === 'struct')
+    return first.fields.has('onoff') || first.fields.has('l_onoff')
+      ? { onoff: view.getInt32(0, true), linger: view.getInt32(4, true) }
+      : { sec: Number(view.getBigInt64(0, true)), usec: Number(view.getBigInt64(8, true)) }
   return bytes.length >= 4 ? view.getInt32(0, true) : (bytes[0] ?? 0)
 }
 

@@ -28,6 +28,7 @@ const IFF_VNET_HDR = 0x4000
 const TUN_F_CSUM = 1
 const TUN_F_TSO4 = 2
 const TUN_F_TSO6 = 4
+const TUN_F_TSO_ECN = 8
 /** struct virtio_net_hdr. */
 const VNET_HEADER = 10
 const GSO_TYPE_AT = 1
@@ -101,7 +102,7 @@ export class KernelHost extends Host {
     arena.bytes.set(Buffer.from('tun0'), request)
     arena.view.setInt16(request + 16, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, true)
     must('TUNSETIFF', libc.call('ioctl', fd, TUNSETIFF, arena.address(request)))
-    must('TUNSETOFFLOAD', libc.call('ioctl', fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6))
+    must('TUNSETOFFLOAD', libc.call('ioctl', fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN))
     return fd
   }
 
