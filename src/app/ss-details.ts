@@ -154,7 +154,7 @@ function rates(info: TcpInfo): string[] {
       ['lastack', info.tcpi_last_ack_recv],
     ]),
   )
-  if (info.tcpi_pacing_rate !== 0xffffffff) parts.push(`pacing_rate ${info.tcpi_pacing_rate * 8}bps`)
+  if (Number.isFinite(info.tcpi_pacing_rate)) parts.push(`pacing_rate ${info.tcpi_pacing_rate * 8}bps`)
   if (info.tcpi_delivery_rate !== 0) parts.push(`delivery_rate ${info.tcpi_delivery_rate * 8}bps`)
   parts.push(
     ...counts([

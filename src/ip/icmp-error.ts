@@ -115,25 +115,25 @@ export class IcmpErrors {
       info = packet.bytes[outer + 4] as number
     }
     const transport = ip.transport(packet.protocol)
+    // icmp_unreach: what reassembly gave up is nobody's concern.
+    if (type === wire.TIME_EXCEEDED && code === wire.REASSEMBLY_EXCEEDED) return
     if (type === wire.UNREACHABLE && code === wire.FRAGMENTATION_NEEDED) {
+      const mode = ip.stack.sysctl.ip_no_pmtu_disc
+      // ip-sysctl.rst: 1 believes no MTU, 2 nothing, 3 only protocols that check whether the packet was theirs.
+      if (mode === 2 || (mode === 3 && packet.protocol !== ipv4.PROTO_TCP)) return
       if (transport?.owns?.(packet) === false) return
-      info = this.#learnMtu(packet, wire.mtu(packet.bytes, outer))
-      if (info === 0) return
+      info = mode === 1 ? 0 : wire.mtu(packet.bytes, outer)
+      this.#learnMtu(packet, info)
     }
     ip.rawError?.(packet, type, code, errno, isFatal, info)
     transport?.error(packet, type, code, errno, isFatal, info)
   }
 
-  /** RFC 1191 §6.3: notes the path MTU; what the path is thought to take now, or 0 if the message is not believed. */
-  #learnMtu(quoted: Packet, claimed: number): number {
+  /** RFC 1191 §6.3: notes the path MTU. */
+  #learnMtu(quoted: Packet, claimed: number): void {
     const ip = this.#ip
-    const { sysctl } = ip.stack
-    const length = ipv4.totalLength(quoted.bytes, quoted.l3)
     const dst = ip.route(quoted.daddr, 0, 0)
-    if (typeof dst === 'number') return 0
-    // With ip_no_pmtu_disc 1 the errors are passed on but nothing is learned (ip-sysctl.rst).
-    if (sysctl.ip_no_pmtu_disc === 0) ip.paths.update(quoted.daddr, claimed, length, dst.mtu)
-    return dst.mtu
+    if (typeof dst !== 'number') ip.paths.update(quoted.daddr, claimed, dst.mtu)
   }
 
   /** __ip_do_redirect: only from the gateway in use, only to a neighbour (RFC 1122 §3.2.2.2). */

@@ -309,7 +309,7 @@ export class Ipv4 implements NetworkProtocol {
     dst.identification = (id + (Math.max(packet.gsoSegments , 1))) & 0xffff
     const mtu = dst.mtu
     const w0 = 0x45000000 | (tos << 16) | (total & 0xffff)
-    const w1 = (id << 16) | (df && !dst.mtuLocked ? wire.DF : 0)
+    const w1 = (id << 16) | (df ? wire.DF : 0)
     const w2 = (ttl << 24) | (protocol << 16)
     let sum = (w0 >>> 16) + (w0 & 0xffff) + (w1 >>> 16) + (w1 & 0xffff) + (w2 >>> 16)
     sum += (saddr >>> 16) + (saddr & 0xffff) + (daddr >>> 16) + (daddr & 0xffff)

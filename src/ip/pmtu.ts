@@ -8,9 +8,6 @@ import type { Sysctls } from '../sys/sysctl.ts'
 /** Destinations with a learned MTU at most; the oldest goes first. Linux: 2048 buckets of at most 5 per next hop. */
 export const MAX_PATHS = 2048
 
-/** The plateaus of RFC 1191 §7.1, for routers that send an MTU of 0. */
-const PLATEAUS: readonly number[] = [32000, 17914, 8166, 4352, 2002, 1492, 576, 296, 216, 128, 68]
-
 /** What is known about the path to one destination. */
 export interface Path {
   mtu: number
@@ -45,14 +42,15 @@ export class PathMtu {
   }
 
   /**
-   * "Fragmentation needed" came for a packet of `length` bytes to `destination`, where `current` is the MTU in use;
-   * false if it teaches nothing. A packet no longer than the claimed MTU would have passed (RFC 1191 §7.1).
+   * "Fragmentation needed" came for a packet to `destination`, where `current` is the MTU in use; false if it teaches nothing.
+   * Never below min_pmtu, whatever a router claims, or claims not: then the MTU is locked for good (__ip_rt_update_pmtu).
    */
-  update(destination: number, claimed: number, length: number, current: number): boolean {
-    const reported = claimed !== 0 ? claimed : plateauBelow(length)
-    // __ip_rt_update_pmtu: never below min_pmtu, whatever a router claims.
-    const mtu = Math.max(reported, Math.min(this.#sysctl.min_pmtu, current))
-    if (mtu >= current) return false
+  update(destination: number, claimed: number, current: number): boolean {
+    const isLocked = claimed < this.#sysctl.min_pmtu
+    const known = this.#paths.get(destination)
+    if (known?.isLocked === true && this.now() < known.expires) return false
+    if (isLocked ? claimed > current : claimed >= current) return false
+    const mtu = isLocked ? Math.min(this.#sysctl.min_pmtu, current) : claimed
     this.#paths.delete(destination)
     if (this.#paths.size >= MAX_PATHS)
       for (const oldest of this.#paths.keys()) {
@@ -61,7 +59,7 @@ export class PathMtu {
       }
     this.#paths.set(destination, {
       mtu,
-      isLocked: reported < mtu,
+      isLocked,
       expires: this.now() + this.#sysctl.mtu_expires * 1_000_000,
     })
     this.generation++
@@ -73,10 +71,4 @@ export class PathMtu {
     this.#paths.clear()
     this.generation++
   }
-}
-
-/** The largest plateau below `length`. */
-function plateauBelow(length: number): number {
-  for (const plateau of PLATEAUS) if (plateau < length) return plateau
-  return 68
 }

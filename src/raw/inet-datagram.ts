@@ -160,7 +160,7 @@ export abstract class InetDatagram extends DatagramSock {
     const { mtuDiscover } = this
     const { ipv4, sysctl } = this.stack
     const isDo = mtuDiscover === IP_PMTUDISC_DO || mtuDiscover === IP_PMTUDISC_PROBE
-    const df = isDo || (mtuDiscover === IP_PMTUDISC_WANT && packet.length + wire.HDR_LEN <= dst.mtu)
+    const df = isDo || (mtuDiscover === IP_PMTUDISC_WANT && packet.length + wire.HDR_LEN <= dst.mtu && !dst.mtuLocked)
     const own = this.ttl < 0 ? sysctl.ip_default_ttl : this.ttl
     const ttl = control !== null && control.ttl >= 0 ? control.ttl : ip4.isMulticast(daddr) ? MULTICAST_TTL : own
     const tos = control !== null && control.tos >= 0 ? control.tos : this.tos

@@ -93,7 +93,7 @@ export class SocketFile extends OpenFile {
     const result = sock.connect(to)
     if (result === 0) this.state = SS_CONNECTED
     else if (result === -EINPROGRESS || result === -EALREADY) this.state = SS_CONNECTING
-    else if (wasConnecting) {
+    else if (wasConnecting && sock.state === TCP_CLOSE) {
       // The failure has been told: the socket is as good as new.
       this.state = SS_UNCONNECTED
       sock.connect(new SockAddr(AF_UNSPEC))

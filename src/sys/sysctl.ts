@@ -23,8 +23,8 @@ export class Sysctls {
   pid_max = 32768
   // net.core
   /** Largest SO_RCVBUF and SO_SNDBUF a program may ask for, in bytes; what a socket gets by itself. */
-  rmem_max = 212992
-  wmem_max = 212992
+  rmem_max = 4194304
+  wmem_max = 4194304
   rmem_default = 212992
   wmem_default = 212992
   /** Bytes of control messages in one send call, and of notifications of MSG_ZEROCOPY that a socket has not read yet. */
@@ -146,6 +146,10 @@ export class Sysctls {
   tcp_comp_sack_delay_ns = 1000000
   tcp_comp_sack_slack_ns = 100000
   tcp_comp_sack_nr = 44
+  /** Replies at once, one after another, that make a connection interactive: its ACKs wait for the next. */
+  tcp_pingpong_thresh = 1
+  /** Small segments are merged when they go again. */
+  tcp_retrans_collapse = 1
   tcp_shrink_window = 0
   tcp_workaround_signed_windows = 0
   tcp_congestion_control = 'cubic'

@@ -30,7 +30,8 @@ const REFLECTED: readonly number[] = [2, 3, 4, 6]
 /** The codepoint that such an ACE tells (tcp_accecn_extract_syn_ect). */
 const TOLD: readonly number[] = [ECT_0, ECT_1, 0, ECT_1, ECT_0, ECT_1, CE, ECT_1]
 
-/** tcpi_accecn_fail_mode: what is not to be believed. Linux 6.18 sets two of its four. */
+/** tcpi_accecn_fail_mode: what is not to be believed, or was not sent. */
+const ACCECN_ACE_FAIL_SEND = 1
 export const ACCECN_ACE_FAIL_RECV = 2
 export const ACCECN_OPT_FAIL_RECV = 8
 /** tcpi_accecn_opt_seen. */
@@ -276,7 +277,13 @@ export function ackEcn(t: Tcb, g: Segment, packets: number, bytes: number, flags
 }
 
 /** The codepoint that all segments leave with (tcp_ecn_send): ECT(0), unless the path was seen to break it. */
-export const sentEct = (a: AccEcn): number => ((a.failMode & ACCECN_ACE_FAIL_RECV) !== 0 ? 0 : ECT_0)
+export const sentEct = (a: AccEcn): number =>
+  (a.failMode & (ACCECN_ACE_FAIL_RECV | ACCECN_ACE_FAIL_SEND)) !== 0 ? 0 : ECT_0
+
+/** The last SYN-ACKs told nothing (RFC 9768 §3.2.3.2.2): the connection feeds back, but what it sends is not ECT. */
+export function stopEct(t: Tcb): void {
+  accEcnOf(t).failMode |= ACCECN_ACE_FAIL_SEND
+}
 
 /** The counter as flags (tcp_accecn_set_ace). */
 export const countFlags = (a: AccEcn): number => aceFlags(a.receivedCe + ACE_START)

@@ -126,8 +126,8 @@ function cleanQueue(t: Tcb, priorUna: number): number {
       if (whole) sackedBytes += s.bytes
     } else if (isSack) {
       t.delivered += pieces
-      // A SYN says nothing of the order of data, and an idle connection keeps no recovery state.
-      if ((s.flags & SYN) === 0) rackAdvance(t, s, s.endSeq)
+      // An idle connection keeps no recovery state for its SYN alone.
+      if ((s.flags & SYN) === 0 || r !== null) rackAdvance(t, s, s.endSeq)
     }
     if ((sacked & LOST) !== 0) t.lostOut -= pieces
     t.packetsOut -= pieces
@@ -159,6 +159,8 @@ function cleanQueue(t: Tcb, priorUna: number): number {
 function allAcked(t: Tcb): void {
   if (t.sendHead === null) noteLimit(t, LIMIT_APPLICATION)
   if (t.recovery !== null) t.recovery.highestSack = null
+  // A segment may have been counted twice (retransmitSegment).
+  if ((t.opt & OPT_SACK) !== 0) t.retransOut = 0
   stopChrono(t, CHRONO_BUSY)
 }
 
@@ -244,6 +246,9 @@ function echoedMarks(t: Tcb, g: Segment): number {
   return (g.flags & (ECE | SYN)) === ECE ? F.ECE_SEEN : 0
 }
 
+/** The SYN is not among the bytes acknowledged: `isActive` counts it. */
+const synIn = (t: Tcb, una: number): number => (t.isActive && una === t.snd.iss ? 1 : 0)
+
 /** RFC 5961 §5.2: farther back than the largest window, or than has ever been acknowledged. */
 function isTooOld(t: Tcb, ack: number): boolean {
   const acked = (t.stats === null ? 0 : t.stats.bytesAcked) + (t.isActive && t.snd.una !== t.snd.iss ? 1 : 0)
@@ -274,7 +279,7 @@ export function processAck(t: Tcb, g: Segment, flags: number): number {
   if (after(ack, priorUna)) {
     flags |= F.SND_UNA_ADVANCED
     t.retransmits = 0
-    if (t.stats !== null) t.stats.bytesAcked += diff(ack, priorUna)
+    if (t.stats !== null) t.stats.bytesAcked += diff(ack, priorUna) - synIn(t, priorUna)
   }
   const r = t.recovery
   const highest = r === null ? null : r.highestSack

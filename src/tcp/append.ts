@@ -8,7 +8,7 @@ import { forceMemory, maySend, PAGE, sendable } from './memory.ts'
 import { MAX_BURST } from './mss.ts'
 import { NAGLE_CORK, NAGLE_PUSH, nagleMode, pushPending, writeXmit } from './output.ts'
 import { add, diff } from './seq.ts'
-import { OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { OPT_PUSH_QUEUED, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { appendSegment, holdZeroCopy, unlinkSegment } from './tx-queue.ts'
 import { TX_OVERHEAD, type TxSegment } from './tx-segment.ts'
 import { markStamp } from './tx-timestamp.ts'
@@ -24,7 +24,7 @@ export function appendBytes(t: Tcb, bytes: Uint8Array, offset: number, length: n
     let segment = t.sendHead === null ? null : t.txTail
     if (segment === null || segment.bytes >= goal || segment.endOfRecord || segment.count >= 15) {
       if (!mayAppend(t)) break
-      segment = appendSegment(t, 0)
+      segment = entail(t)
     }
     let want = Math.min(length - taken, goal - segment.bytes)
     if (zerocopy !== null) {
@@ -33,7 +33,7 @@ export function appendBytes(t: Tcb, bytes: Uint8Array, offset: number, length: n
         segment.flags |= PSH
         t.lastPushed = t.snd.writeSeq
         if (!mayAppend(t)) break
-        appendSegment(t, 0)
+        entail(t)
         continue
       }
     }
@@ -70,11 +70,13 @@ export function appendBytes(t: Tcb, bytes: Uint8Array, offset: number, length: n
     // Each run has its own time (tcp_write_xmit): what leaves later is not lost as soon.
     t.tcp.now = t.stack.clock.now()
   }
-  if ((flags & MSG_OOB) !== 0 && taken === length && taken > 0) {
-    t.snd.up = t.snd.writeSeq
-    t.opt |= OPT_URG_SEEN
-  }
   return taken
+}
+
+/** A new segment of the program's; what it holds is none of what was to be pushed (tcp_skb_entail). */
+function entail(t: Tcb): TxSegment {
+  t.opt &= ~OPT_PUSH_QUEUED
+  return appendSegment(t, 0)
 }
 
 /** There is room and memory for another segment; memory for the first one of a queue is always taken (tcp_stream_alloc_skb). */
@@ -97,16 +99,21 @@ function zeroCopyRoom(segment: TxSegment, z: ZeroCopy, want: number, position: n
   return Math.min(want, iov === null ? want : iov.leftOfPart(position), (MAX_FRAGS - z.frags) * PAGE)
 }
 
-/** The end of a send call (tcp_push). */
-export function pushAppended(t: Tcb, flags: number, mss: number, tsflags: number): void {
+/** The end of a send call; if for want of room, nothing is held back (tcp_push, wait_for_space in tcp_sendmsg_locked). */
+export function pushAppended(t: Tcb, flags: number, mss: number, tsflags: number, isShort: boolean): void {
   const tail = t.txTail
   if (tail !== null && t.stamps !== null) markStamp(tail, tsflags)
   if (tail === null || t.sendHead === null) return
   const more = (flags & MSG_MORE) !== 0
-  if (!more || diff(t.snd.writeSeq, t.lastPushed) > t.snd.maxWnd >> 1) {
+  if (!more || isShort || diff(t.snd.writeSeq, t.lastPushed) > t.snd.maxWnd >> 1) {
     tail.flags |= PSH
     t.lastPushed = t.snd.writeSeq
   }
+  if ((flags & MSG_OOB) !== 0) {
+    t.snd.up = t.snd.writeSeq
+    t.opt |= OPT_URG_SEEN
+  }
+  if (isShort) pushPending(t, mss, NAGLE_PUSH)
   pushPending(t, mss, more ? NAGLE_CORK : nagleMode(t))
 }
 

@@ -48,6 +48,8 @@ export function makeChild(r: Request, g: Segment): Tcb {
   t.tsRecentStamp = t.lastReceived = tcp.nowMs()
   t.tsOffset = r.tsOffset
   t.totalRetrans = r.resent
+  // The SYN.
+  t.segmentsIn = 1
   if (r.retries > 0) {
     const v = recoveryOf(t)
     v.hasUndo = true

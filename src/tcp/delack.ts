@@ -15,6 +15,8 @@ import {
   inQuickAck,
   MAX_QUICKACKS,
 } from './quick-ack.ts'
+import { TIMEOUT_MIN } from './rack.ts'
+import { rtoMin } from './rtt.ts'
 import type { Segment } from './segment.ts'
 import { diff } from './seq.ts'
 import { ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIMER, OPT_ECN, type Tcb } from './tcb.ts'
@@ -25,7 +27,7 @@ import { growWindow, measureRttByWindow, noteDensity, offerableWindow } from './
 /** Estimates the peer's segment size from what it sends (tcp_measure_rcv_mss). `all` is the packet, several segments perhaps. */
 export function measureReceiveMss(t: Tcb, g: Segment, all: number, memory: number): void {
   const rcv = t.rcv
-  const length = g.gsoSegments > 1 ? Math.ceil(all / g.gsoSegments) : all
+  const length = g.gsoSize > 0 ? g.gsoSize : all
   const last = rcv.lastSegmentSize
   rcv.lastSegmentSize = 0
   if (length >= rcv.mss) {
@@ -113,7 +115,9 @@ export function delayAck(t: Tcb): void {
     if (t.srtt > 0) most = Math.min(most, Math.max(t.srtt >> 3, DELACK_MIN))
     ato = Math.min(ato, most)
   }
-  ato = Math.min(Math.max(ato, 1000), t.tuning.delackMaxUs || DELACK_MAX)
+  // A tick before the peer's timer may fire, if its floor is ours (tcp_delack_max).
+  const most = Math.min(t.tuning.delackMaxUs || DELACK_MAX, Math.max(rtoMin(t), TIMEOUT_MIN) - TIMEOUT_MIN / 2)
+  ato = Math.min(Math.max(ato, 1000), most)
   let at = t.tcp.now + ato
   const timer = t.delackTimer
   if ((t.ackPending & ACK_TIMER) !== 0 && timer !== null && timer.deadline !== Infinity) {

@@ -27,6 +27,7 @@ import { queueInOrder } from './receive-queue.ts'
 import { retransmitUncongested } from './recovery.ts'
 import type { Segment } from './segment.ts'
 import { add } from './seq.ts'
+import { statsOf } from './stats.ts'
 import { OPT_ACCECN, OPT_CONNECTING, OPT_ECN, OPT_SYN_DATA, type Tcb } from './tcb.ts'
 import { holdZeroCopy } from './tx-queue.ts'
 import type { TxSegment } from './tx-segment.ts'
@@ -45,6 +46,8 @@ export interface SynData {
 export function beginOpen(t: Tcb, data: SynData | null): number {
   const f = t.fastOpen
   if (data !== null || f === null || !f.onConnect) return startOpen(t, data)
+  // As if there were data already (tcp_send_syn_data).
+  if (t.dst !== null) t.snd.mssClamp = advertisedMss(t, t.dst)
   if (checkCookie(t)) {
     f.isDeferred = true
     return 0
@@ -61,6 +64,9 @@ const ECN_IN_ACCECN_OUT_ECN = 4
 export function startOpen(t: Tcb, data: SynData | null): number {
   t.stack.counters.TcpActiveOpens++
   let flags = 0
+  // Of an earlier connection (tcp_ecn_send_syn).
+  t.opt &= ~(OPT_ECN | OPT_ACCECN)
+  t.ecnSeen = t.ecnDemandCwr = t.ecnQueueCwr = false
   const mode = t.stack.sysctl.tcp_ecn
   if (mode === ECN_OUT || mode === ECN_IN_ACCECN_OUT_ECN) {
     t.opt |= OPT_ECN
@@ -90,11 +96,12 @@ function sendWithData(t: Tcb, f: FastOpenState, data: SynData, flags: number): n
   if (snd.userMss > 0) snd.mssClamp = Math.min(snd.mssClamp, snd.userMss)
   syncMss(t, dst.mtu)
   const taken = Math.min(mtuToMss(t, dst.mtu) + optionRoom(t) - OPTION_SPACE, data.length)
-  if (taken <= 0) {
+  // Nothing, too, is a segment behind the SYN.
+  if (taken < 0) {
     sendSyn(t, flags)
     return 0
   }
-  f.synData = true
+  f.synData = taken > 0
   sendSynData(t, flags, (segment) => fillSegment(t, segment, data, taken))
   t.lastPushed = snd.writeSeq
   return taken
@@ -163,7 +170,9 @@ export function fastOpenSynAck(
   if (!f.synFastOpen) cookie.length = NO_COOKIE
   else if (t.totalRetrans > 0) synLost = cookie.length < 0 && lost !== null
   else if (cookie.length < 0 && !f.synData) tryExperimental = f.synExperimental ? 2 : 1
-  learnCookie(t, parsed.mss === 0 ? 536 : parsed.mss, cookie, synLost, tryExperimental)
+  // What the peer said, not what TCP_MAXSEG made of it.
+  const mss = t.snd.mssClamp === t.snd.userMss ? parsed.mss : t.snd.mssClamp
+  learnCookie(t, mss, cookie, synLost, tryExperimental)
   if (lost !== null) {
     f.clientFail = t.totalRetrans > 0 ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED
     for (let s: TxSegment | null = lost; s !== null && s !== t.sendHead; s = s.next) markLost(t, s)
@@ -188,7 +197,14 @@ export function addSynText(t: Tcb, g: Segment, packet: Packet): boolean {
   packet.flags = g.flags & FIN
   t.opt |= OPT_SYN_DATA
   const hasText = g.length > 0
-  if (hasText) queueInOrder(t, packet, truesize(packet))
+  // Counted anew; the FIN is not among the bytes.
+  t.segmentsIn = 1
+  if (hasText) {
+    queueInOrder(t, packet, truesize(packet))
+    const s = statsOf(t)
+    s.dataSegmentsIn++
+    s.bytesReceived = g.length
+  }
   t.rcv.nxt = g.endSeq
   if (g.isFin) acceptFin(t)
   return hasText

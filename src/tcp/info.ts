@@ -1,5 +1,5 @@
 /** TCP_INFO, complete (struct tcp_info of linux/tcp.h, tcp_get_info): fields by Linux's names and in its order. */
-import { TCP_LISTEN, TCP_SYN_SENT } from '../sock/sock.ts'
+import { TCP_LISTEN } from '../sock/sock.ts'
 import type { AccEcn } from './accecn.ts'
 import { NO_RATE, pacingRate } from './pacing.ts'
 import { deliveryRate } from './rate.ts'
@@ -15,7 +15,6 @@ import {
   OPT_WSCALE,
   type Tcb,
 } from './tcb.ts'
-import { windowFromSpace } from './window.ts'
 
 /** Bits of `tcpi_options`. */
 export const TCPI_OPT_TIMESTAMPS = 1
@@ -131,7 +130,9 @@ export function fillTcpInfo(t: Tcb, info: TcpInfo): void {
   info.tcpi_rto = t.rto
   info.tcpi_ato = t.ato
   info.tcpi_snd_mss = snd.mss
-  info.tcpi_rcv_mss = rcv.mss
+  // Before the SYN of a deferred connect there is nothing to tell.
+  const isDeferred = t.fastOpen?.isDeferred === true
+  info.tcpi_rcv_mss = isDeferred ? 0 : rcv.mss
   if (t.state === TCP_LISTEN) {
     info.tcpi_unacked = t.queue?.length ?? 0
     info.tcpi_sacked = t.queue?.backlog ?? 0
@@ -150,10 +151,10 @@ export function fillTcpInfo(t: Tcb, info: TcpInfo): void {
   info.tcpi_rttvar = t.mdev >> 2
   info.tcpi_snd_ssthresh = snd.ssthresh
   info.tcpi_snd_cwnd = snd.cwnd
-  info.tcpi_advmss = rcv.advMss
+  info.tcpi_advmss = isDeferred ? 0 : rcv.advMss
   info.tcpi_reordering = t.reordering
   info.tcpi_rcv_rtt = rcv.rttUs >> 3
-  info.tcpi_rcv_space = rcv.spaceBytes > 0 ? rcv.spaceBytes : Math.min(rcv.wnd, windowFromSpace(t, t.rcvbuf))
+  info.tcpi_rcv_space = rcv.spaceBytes
   info.tcpi_total_retrans = t.totalRetrans
   info.tcpi_pacing_rate = pacingRate(t)
   info.tcpi_max_pacing_rate = t.pacing?.maxRate ?? NO_RATE
@@ -186,13 +187,12 @@ function fillCounts(t: Tcb, info: TcpInfo): void {
   info.tcpi_rwnd_limited = chronoMs(t, CHRONO_RWND) * 1000
   info.tcpi_sndbuf_limited = chronoMs(t, CHRONO_SNDBUF) * 1000
   info.tcpi_busy_time = chronoMs(t, CHRONO_BUSY) * 1000 + info.tcpi_rwnd_limited + info.tcpi_sndbuf_limited
-  const synAcked = t.isActive && t.state !== TCP_SYN_SENT ? 1 : 0
-  info.tcpi_bytes_acked = synAcked
+  info.tcpi_bytes_acked = t.isActive && t.snd.una !== t.snd.iss ? 1 : 0
+  info.tcpi_segs_out = t.segmentsOut
+  info.tcpi_segs_in = t.segmentsIn
   if (s === null) return
   info.tcpi_bytes_acked += s.bytesAcked
   info.tcpi_bytes_received = s.bytesReceived
-  info.tcpi_segs_out = s.segmentsOut
-  info.tcpi_segs_in = s.segmentsIn
   info.tcpi_data_segs_in = s.dataSegmentsIn
   info.tcpi_data_segs_out = s.dataSegmentsOut
   info.tcpi_bytes_sent = s.bytesSent
@@ -202,7 +202,7 @@ function fillCounts(t: Tcb, info: TcpInfo): void {
   info.tcpi_delivered_ce = s.deliveredCe
   info.tcpi_total_rto = s.timeouts
   info.tcpi_total_rto_recoveries = s.timeoutRows
-  info.tcpi_total_rto_time = s.timeoutMs
+  info.tcpi_total_rto_time = s.timeoutMs + (s.timeoutsSince === 0 ? 0 : (t.tcp.nowMs() - s.timeoutsSince) | 0)
   info.tcpi_rehash = s.rehashes
   info.tcpi_delivery_rate = deliveryRate(t)
   info.tcpi_delivery_rate_app_limited = s.isRateAppLimited ? 1 : 0

@@ -31,17 +31,19 @@ import { suspectReset } from './fastopen-pause.ts'
 import { connectionDone, peerReset, releaseRequest, setState, WAKE_ALL } from './lifecycle.ts'
 import { settleMemory } from './memory.ts'
 import { initializeReceiveMss, TS_LEN } from './mss.ts'
+import { awaitFin } from './orphan.ts'
 import { pushAfterAck } from './output.ts'
 import { acceptPredicted, acceptText, isPredicted, urgent } from './receive.ts'
 import { undoSynAckLoss } from './recovery.ts'
+import { earlyInput } from './request-answer.ts'
 import { ackRtt } from './rtt.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
 import { endTimeouts, statsOf } from './stats.ts'
 import { initTransfer, synSent, undoSpuriousSyn } from './syn-sent.ts'
 import { OPT_SACK, OPT_TIMESTAMPS, OPT_UNACCEPTED, type Tcb } from './tcb.ts'
-import { rearmRto, startKeep } from './timer.ts'
-import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
+import { rearmRto } from './timer.ts'
+import { enterTimeWait } from './timewait.ts'
 import { measureRttByTimestamp, receiveWindow, truesize } from './window.ts'
 import { newSpace } from './write-space.ts'
 
@@ -158,11 +160,8 @@ function takeTimestamps(t: Tcb, g: Segment): void {
 /** A segment for a connection in any state but LISTEN. Ownership of the packet passes; `start` is at the payload. */
 export function segmentArrives(t: Tcb, g: Segment, packet: Packet): void {
   takeTimestamps(t, g)
-  const s = t.stats ?? (g.length > 0 ? statsOf(t) : null)
-  if (s !== null) {
-    s.segmentsIn += g.gsoSegments
-    if (g.length > 0) s.dataSegmentsIn += g.gsoSegments
-  }
+  t.segmentsIn += g.gsoSegments
+  if (g.length > 0) statsOf(t).dataSegmentsIn += g.gsoSegments
   if (t.state === TCP_ESTABLISHED) established(t, g, packet)
   else if (t.state === TCP_SYN_SENT) synSent(t, g, packet)
   else otherStates(t, g, packet)
@@ -195,7 +194,7 @@ function established(t: Tcb, g: Segment, packet: Packet): void {
     packet.release()
     return
   }
-  if ((t.opt & OPT_TIMESTAMPS) !== 0 && g.length > 0) measureRttByTimestamp(t, t.tcp.nowMs(), g.length)
+  if ((t.opt & OPT_TIMESTAMPS) !== 0) measureRttByTimestamp(t, g)
   urgent(t, g, packet)
   acceptText(t, g, packet)
   if ((t.state as number) === TCP_CLOSE || (t.state as number) === TCP_TIME_WAIT) return
@@ -209,14 +208,14 @@ function takePredicted(t: Tcb, g: Segment, packet: Packet, memory: number): void
   // The timestamp is taken here, not again by processAck.
   let flags = F.SLOWPATH
   if (g.hasTs && t.rcv.nxt === t.rcv.wup) flags |= replaceTsRecent(t, g.seq)
+  if (g.hasTs) measureRttByTimestamp(t, g)
   if (g.length === 0) {
     processAck(t, g, flags)
     packet.release()
     pushAfterAck(t)
   } else {
-    if ((t.opt & OPT_TIMESTAMPS) !== 0) measureRttByTimestamp(t, t.tcp.nowMs(), g.length)
     acceptPredicted(t, g, packet, memory)
-    if (g.ack === t.snd.una && t.accEcn === null) t.snd.wl1 = g.seq
+    if (g.ack === t.snd.una && !isAccEcn(t)) t.snd.wl1 = g.seq
     else {
       processAck(t, g, flags)
       pushAfterAck(t)
@@ -228,14 +227,9 @@ function takePredicted(t: Tcb, g: Segment, packet: Packet, memory: number): void
 
 /** SYN-RECEIVED (of a simultaneous open) and all closing states (tcp_rcv_state_process). */
 function otherStates(t: Tcb, g: Segment, packet: Packet): void {
-  if (t.state === TCP_CLOSE || t.state === TCP_LISTEN || (g.flags & (ACK | RST | SYN)) === 0) {
-    packet.release()
-    return
-  }
   const request = t.fastOpen?.request ?? null
-  if (request !== null && (g.flags & (SYN | ACK | RST)) === SYN && g.seq === t.rcv.irs) {
-    // The SYN again: our SYN-ACK was lost.
-    request.answer()
+  const isDead = t.state === TCP_CLOSE || t.state === TCP_LISTEN
+  if (isDead || (request !== null && earlyInput(request, g)) || (g.flags & (ACK | RST | SYN)) === 0) {
     packet.release()
     return
   }
@@ -338,8 +332,9 @@ function finWait1Acked(t: Tcb, g: Segment): boolean {
     return false
   }
   if (t.tuning.linger2 < 0) {
-    connectionDone(t)
     t.stack.counters.TcpExtTCPAbortOnData++
+    t.tcp.sendReset(g)
+    connectionDone(t)
     return true
   }
   // Data after the owner has gone: nobody can read it.
@@ -349,20 +344,7 @@ function finWait1Acked(t: Tcb, g: Segment): boolean {
     connectionDone(t)
     return true
   }
-  const timeout = finTimeout(t)
-  if (timeout > TIMEWAIT_LEN) startKeep(t, timeout - TIMEWAIT_LEN)
-  else if (g.isFin) startKeep(t, timeout)
-  else {
-    enterTimeWait(t, TCP_FIN_WAIT2, timeout)
-    return true
-  }
-  return false
-}
-
-/** How long FIN-WAIT-2 lasts without an owner (tcp_fin_time): tcp_fin_timeout or TCP_LINGER2, at least 3.5 RTO. */
-export function finTimeout(t: Tcb): number {
-  const timeout = (t.tuning.linger2 > 0 ? t.tuning.linger2 : t.stack.sysctl.tcp_fin_timeout) * 1000000
-  return Math.max(timeout, t.rto * 4 - (t.rto >> 1))
+  return awaitFin(t, g.isFin)
 }
 
 /** RFC 1122 §4.2.2.13: data for a program that closed, or after the peer's own FIN, is answered with a reset. */

@@ -7,6 +7,7 @@ import {
   TCP_CLOSE,
   TCP_CLOSE_WAIT,
   TCP_ESTABLISHED,
+  TCP_FIN_WAIT1,
   TCP_FIN_WAIT2,
   TCP_SYN_RECV,
   TCP_SYN_SENT,
@@ -54,6 +55,14 @@ export function releaseRequest(t: Tcb): void {
   const listener = request.listener.fastOpen
   if (listener !== null) listener.queued--
 }
+
+/** A RST is owed when these states end without a close (tcp_need_reset). */
+export const needsReset = (state: number): boolean =>
+  state === TCP_ESTABLISHED ||
+  state === TCP_CLOSE_WAIT ||
+  state === TCP_FIN_WAIT1 ||
+  state === TCP_FIN_WAIT2 ||
+  state === TCP_SYN_RECV
 
 /** The connection is over; what is left is for its owner to read (tcp_done). */
 export function connectionDone(t: Tcb): void {

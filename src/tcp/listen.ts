@@ -10,8 +10,8 @@ import { POLLIN, POLLRDNORM } from '../sock/wait-queue.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as wire from '../wire/tcp.ts'
 import { ACE, ACK, CWR, ECE, RST, SYN } from '../wire/tcp.ts'
-import { ACCECN_OPT_COUNTER_SEEN, aceOf, countReceived, firstOption, thirdAckEcn } from './accecn.ts'
-import { isAnswerLimited, isEmptyOrSyn } from './challenge.ts'
+import { ACCECN_OPT_COUNTER_SEEN, aceOf, countReceived, firstOption, stopEct, thirdAckEcn } from './accecn.ts'
+import { isAnswerLimited } from './challenge.ts'
 import { makeChild } from './child.ts'
 import { fastOpenOf } from './fastopen.ts'
 import { addSynText } from './fastopen-client.ts'
@@ -20,13 +20,13 @@ import { segmentArrives } from './input.ts'
 import { initialSequence, timestampOffset } from './isn.ts'
 import { advertisedMss, peerMss, TCP_MSS_DEFAULT } from './mss.ts'
 import { deferRetries, Request, sendSynAck } from './request.ts'
+import { answerStray, challengeReset, isInWindow } from './request-answer.ts'
 import type { Segment } from './segment.ts'
-import { add, after, before } from './seq.ts'
+import { add, after } from './seq.ts'
 import { initTransfer } from './syn-sent.ts'
 import { checkSynCookie, cookieSequence, cookieTimestamp } from './syncookies.ts'
-import { OPT_ACCECN, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb } from './tcb.ts'
+import { OPT_ACCECN, OPT_TFO_CHILD, OPT_TIMESTAMPS, OPT_WSCALE, type Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
-import { sendDetached } from './transmit.ts'
 import { initialWindow } from './window.ts'
 
 /** A SYN for a listener (tcp_conn_request). `isn` other than 0: a TIME-WAIT wants this one. */
@@ -66,7 +66,9 @@ export function synArrives(tcp: Tcp, listener: Tcb, g: Segment, packet: Packet, 
     : isn !== 0
       ? isn
       : initialSequence(tcp.hash, tcp.now, g.local, g.remote, ports)
-  const request = new Request(tcp, listener, g, iss)
+  // A cookie without timestamps cannot tell of ECN.
+  const isMute = wantsCookie && (!g.hasTs || sysctl.tcp_timestamps === 0)
+  const request = new Request(tcp, listener, isMute ? { ...g, flags: g.flags & ~ACE } : g, iss)
   const dst = stack.ipv4.route(g.remote, g.local, listener.boundInterface)
   if (typeof dst === 'number') {
     counters.TcpExtListenDrops++
@@ -103,6 +105,7 @@ function makeEarlyChild(r: Request, g: Segment, packet: Packet): void {
   const { tcp, listener } = r
   const child = makeChild(r, g)
   fastOpenOf(child).request = r
+  child.opt |= OPT_TFO_CHILD
   r.child = child
   tcp.counters.TcpPassiveOpens++
   child.snd.wnd = child.snd.maxWnd = g.window
@@ -121,13 +124,18 @@ function makeEarlyChild(r: Request, g: Segment, packet: Packet): void {
   listener.wake(POLLIN | POLLRDNORM)
 }
 
-/** The window and scale a child will start with (tcp_select_initial_window from the listener's buffer). */
-function initialRequestWindow(r: Request, dst: Dst): void {
+/**
+ * The window and scale a child will start with (tcp_select_initial_window from the listener's buffer): in whole segments of
+ * what is offered to the peer, or of what a cookie says that the peer takes (cookie_v4_check).
+ */
+function initialRequestWindow(r: Request, dst: Dst, cookieMss = 0): void {
   const listener = r.listener
   const saved = { wnd: listener.rcv.wnd, wscale: listener.rcv.wscale, clamp: listener.rcv.windowClamp }
   r.advMss = advertisedMss(listener, dst)
-  const timestamps = (r.opt & OPT_TIMESTAMPS) !== 0
-  initialWindow(listener, r.advMss - (timestamps ? 12 : 0), (r.opt & OPT_WSCALE) !== 0)
+  // Whether a signature leaves room for them comes later.
+  const timestamps = r.tcp.parsed.hasTs && listener.stack.sysctl.tcp_timestamps !== 0
+  const mss = cookieMss > 0 ? cookieMss : r.advMss - (timestamps ? 12 : 0)
+  initialWindow(listener, mss, (r.opt & OPT_WSCALE) !== 0)
   r.rcvWnd = listener.rcv.wnd
   r.rcvWscale = listener.rcv.wscale
   r.rcvClamp = listener.rcv.windowClamp
@@ -156,16 +164,8 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
     packet.release()
     return
   }
-  // What the SYN-ACK could tell of it (tcp_synack_window).
-  const edge = add(rcvNxt, Math.min(r.rcvWnd, 65535))
-  // tcp_in_window
-  const inWindow =
-    g.seq === rcvNxt || (after(g.endSeq, rcvNxt) && before(g.seq, edge)) || (g.seq === edge && g.endSeq === edge)
-  if (paws || isStrange || !inWindow) {
-    if ((g.flags & RST) === 0) {
-      if (isEmptyOrSyn(g) && isAnswerLimited(r, tcp)) tcp.counters.TcpExtTCPACKSkippedSynRecv++
-      else requestAck(r)
-    }
+  if (paws || isStrange || !isInWindow(r, g)) {
+    if ((g.flags & RST) === 0) answerStray(r, g)
     if (paws) tcp.counters.TcpExtPAWSEstab++
     else if (isStrange) tcp.counters.TcpExtTSEcrRejected++
     packet.release()
@@ -177,8 +177,7 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
       tcp.counters.TcpExtEmbryonicRsts++
       tcp.counters.TcpAttemptFails++
       r.drop()
-    } else if (isAnswerLimited(r, tcp)) tcp.counters.TcpExtTCPACKSkippedSynRecv++
-    else requestAck(r)
+    } else challengeReset(r)
     packet.release()
     return
   }
@@ -204,7 +203,6 @@ export function requestInput(r: Request, g: Segment, packet: Packet): void {
     packet.release()
     return
   }
-  if (withTs && !after(g.seq, rcvNxt)) r.tsRecent = parsed.tsVal
   finishHandshake(r, g, packet)
 }
 
@@ -217,25 +215,6 @@ function synAgain(r: Request): void {
   }
   sendSynAck(r)
   tcp.clock.start(r, tcp.now + r.timeout)
-}
-
-function requestAck(r: Request): void {
-  const tcp = r.tcp
-  sendDetached(tcp, {
-    local: r.local,
-    remote: r.remote,
-    localPort: r.localPort,
-    remotePort: r.remotePort,
-    seq: add(r.iss, 1),
-    ack: add(r.irs, 1),
-    flags: ACK,
-    window: Math.min(r.rcvWnd, 65535) >> r.rcvWscale,
-    hasTs: (r.opt & OPT_TIMESTAMPS) !== 0,
-    tsVal: (tcp.nowMs() + r.tsOffset) | 0,
-    tsEcr: r.tsRecent,
-    tos: 0,
-    md5Key: r.md5Key,
-  })
 }
 
 /** The third ACK: a child is made and waits for accept() (tcp_v4_syn_recv_sock, inet_csk_complete_hashdance). */
@@ -261,7 +240,14 @@ function finishHandshake(r: Request, g: Segment, packet: Packet): void {
   }
   r.drop()
   const child = makeChild(r, g)
-  if ((r.opt & OPT_ACCECN) !== 0) thirdAckEcn(child, g, r.synEct, r.accEcnSeen)
+  // Of a connection without timestamps, too: a TIME-WAIT will echo it (tcp_check_req).
+  const hasTs = g.hasTs && tcp.stack.sysctl.tcp_timestamps !== 0
+  if (hasTs && !after(g.seq, child.rcv.nxt)) child.tsRecent = tcp.parsed.tsVal
+  if ((r.opt & OPT_ACCECN) !== 0) {
+    thirdAckEcn(child, g, r.synEct, r.accEcnSeen)
+    if (r.retries > 1) stopEct(child)
+    countReceived(child, g)
+  }
   queue.push(child)
   counters.TcpPassiveOpens++
   if (r.resent === 0 && r.sentAt >= 0) tcp.firstSample(child, tcp.now - r.sentAt)
@@ -284,7 +270,9 @@ export function cookieArrives(tcp: Tcp, listener: Tcb, g: Segment, packet: Packe
   // cookie_accecn_ok: the ACE field of the ACK tells which of the two it was.
   const ecn = !syn.ecn ? 0 : aceOf(g.flags) > 1 ? ACE : ECE | CWR
   const r = new Request(tcp, listener, { ...g, seq: (g.seq - 1) | 0, flags: SYN | ecn, tos: 0 }, (g.ack - 1) | 0)
-  initialRequestWindow(r, dst)
+  // TCP_MAXSEG was heard when the cookie was made.
+  r.mss = syn.mss
+  initialRequestWindow(r, dst, syn.mss)
   finishHandshake(r, g, packet)
   return true
 }

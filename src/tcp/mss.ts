@@ -1,5 +1,6 @@
 /** How much payload a segment may carry: MTU, MSS option, options in use (RFC 9293 §3.7.1, RFC 6691; Linux tcp_output.c). */
 import type { Dst } from '../ip/dst.ts'
+import { IP_PMTUDISC_DO, IP_PMTUDISC_WANT } from '../sock/sock.ts'
 import { MAX_OPTIONS_LEN } from '../wire/tcp.ts'
 import { fitOption } from './accecn.ts'
 import { MD5_OPTION } from './md5.ts'
@@ -13,9 +14,8 @@ export const TS_LEN = 12
 /** Largest burst handed to a device as one packet (GSO_LEGACY_MAX_SIZE), less the largest headers. */
 export const MAX_BURST: number = 65535 - 320
 
-/** Room an established connection's fixed options take in each segment. */
-export const optionRoom = (t: Tcb): number =>
-  ((t.opt & OPT_TIMESTAMPS) !== 0 ? TS_LEN : 0) + (t.md5Key === null ? 0 : MD5_OPTION)
+/** What `snd.mss` allows for options: timestamps, not a signature (tcp_header_len). */
+export const optionRoom = (t: Tcb): number => ((t.opt & OPT_TIMESTAMPS) !== 0 ? TS_LEN : 0)
 
 /** Payload that fits `mtu` under the peer's and the program's bound (tcp_mtu_to_mss). */
 export function mtuToMss(t: Tcb, mtu: number): number {
@@ -40,18 +40,27 @@ export function syncMss(t: Tcb, mtu: number): number {
   return mss
 }
 
+/** DF on what the socket sends (ip_dont_fragment): IP_MTU_DISCOVER, and whether the route's MTU may change. */
+export function dontFragment(t: Tcb, dst: Dst): boolean {
+  const { mtuDiscover } = t.settings
+  return (
+    mtuDiscover === IP_PMTUDISC_DO ||
+    (mtuDiscover === IP_PMTUDISC_WANT && !dst.mtuLocked && dst.metrics?.mtuLocked !== true)
+  )
+}
+
 /** MSS now: follows the route's MTU, and makes room for the SACK blocks and counters we are about to report (tcp_current_mss). */
 export function currentMss(t: Tcb): number {
   const mtu = t.dst === null ? t.pmtu : t.dst.mtu
   if (mtu !== t.pmtu) syncMss(t, mtu)
   // As a rule there is nothing but what `snd.mss` knows of.
-  if (t.sackCount === 0 && !t.hasDsack && t.accEcn === null) return t.snd.mss
+  if (t.sackCount === 0 && !t.hasDsack && t.accEcn === null && t.md5Key === null) return t.snd.mss
   return t.snd.mss + optionRoom(t) - establishedOptionBytes(t)
 }
 
 /** Bytes of options of an established segment: timestamps, SACK blocks, AccECN's counters (tcp_established_options). */
 export function establishedOptionBytes(t: Tcb): number {
-  let size = optionRoom(t)
+  let size = optionRoom(t) + (t.md5Key === null ? 0 : MD5_OPTION)
   let blocks = t.sackCount + (t.hasDsack ? 1 : 0)
   if (blocks > 0) {
     blocks = Math.min(blocks, ((MAX_OPTIONS_LEN - size - 4) / 8) | 0)

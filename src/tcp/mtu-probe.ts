@@ -86,14 +86,23 @@ export function prepareMtuProbe(t: Tcb, p: MtuProbe): number {
   return gather(t, size) ? size : PROBE_NONE
 }
 
+/** The segments from `head` on may become one of `size` bytes (tcp_can_coalesce_send_queue_head). */
+function mayGather(head: TxSegment, size: number): boolean {
+  let s = head
+  for (let left = size; left > s.bytes; s = s.next) {
+    if (s.next === null || s.endOfRecord || s.next.bytes === 0 || s.stampFlags !== 0) return false
+    left -= s.bytes
+  }
+  return true
+}
+
 /** Makes the first unsent segment `size` bytes long. */
 function gather(t: Tcb, size: number): boolean {
   const head = t.sendHead
-  if (head === null) return false
+  if (head === null || !mayGather(head, size)) return false
   while (head.bytes < size) {
-    const next = head.next
-    if (next === null || head.endOfRecord || next.bytes === 0 || head.stampFlags !== 0) return false
-    const bytes = next.bytes
+    const next = head.next as TxSegment
+    const { bytes } = next
     if (!head.absorb(next)) return false
     t.wmemQueued += bytes
     head.endSeq = next.endSeq

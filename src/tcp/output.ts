@@ -12,22 +12,21 @@ import { scheduleLossProbe } from './probe.ts'
 import { recoveryOf } from './rack.ts'
 import { resend } from './retransmit.ts'
 import { add, after, diff } from './seq.ts'
-import { CHRONO_BUSY, CHRONO_RWND, startChrono, stopChrono } from './stats.ts'
-import { CA_CWR, CA_RECOVERY, OPT_CORK, OPT_FIN_QUEUED, OPT_NODELAY, OPT_URG_SEEN, type Tcb } from './tcb.ts'
+import { CHRONO_BUSY, CHRONO_RWND, startChrono, statsOf, stopChrono } from './stats.ts'
+import { CA_CWR, CA_RECOVERY, NONAGLE_SHIFT, OPT_FIN_QUEUED, OPT_URG_SEEN, type Tcb } from './tcb.ts'
 import { armProbe, PENDING_NONE, PENDING_RTO, PENDING_TLP, rearmRto } from './timer.ts'
 import { transmit, transmitSyn } from './transmit.ts'
 import { appendSegment, growSegment, inFlight, sentNow, splitSegment } from './tx-queue.ts'
 import type { TxSegment } from './tx-segment.ts'
 import { stampSent } from './tx-timestamp.ts'
 
-/** How a small tail is treated: as the socket's options say, held (MSG_MORE, cork), or pushed out. */
-export const NAGLE_NORMAL = 0
-export const NAGLE_CORK = 1
-export const NAGLE_PUSH = 2
+/** How a small tail is treated (TCP_NAGLE_ bits): Nagle's rule is off, it is held (MSG_MORE, cork), it is pushed out at any rate. */
+export const NAGLE_OFF = 1
+export const NAGLE_CORK = 2
+export const NAGLE_PUSH = 4
 
-/** The socket's own setting. */
-export const nagleMode = (t: Tcb): number =>
-  (t.opt & OPT_CORK) !== 0 ? NAGLE_CORK : (t.opt & OPT_NODELAY) !== 0 ? NAGLE_PUSH : NAGLE_NORMAL
+/** The socket's own setting (tp->nonagle). */
+export const nagleMode = (t: Tcb): number => (t.opt >> NONAGLE_SHIFT) & (NAGLE_OFF | NAGLE_CORK | NAGLE_PUSH)
 
 /** Pieces that may leave now by the congestion window (tcp_cwnd_test): at most half of it in one burst. */
 function cwndQuota(t: Tcb): number {
@@ -52,18 +51,20 @@ const inUrgentMode = (t: Tcb): boolean => (t.opt & OPT_URG_SEEN) !== 0 && after(
  * unacknowledged; a cork holds it always.
  */
 function naglePasses(t: Tcb, segment: TxSegment, mss: number, mode: number): boolean {
-  if (mode === NAGLE_PUSH) return true
+  if ((mode & NAGLE_PUSH) !== 0) return true
   if ((segment.flags & FIN) !== 0 || inUrgentMode(t)) return true
-  if (segment.bytes >= mss) return true
-  if (mode === NAGLE_CORK) return false
-  return t.packetsOut === 0 || !isSmallOut(t)
+  return segment.bytes >= mss || !isHeld(t, mode)
 }
+
+/** A small segment waits for more (tcp_nagle_check). */
+const isHeld = (t: Tcb, mode: number): boolean =>
+  (mode & NAGLE_CORK) !== 0 || (mode === 0 && t.packetsOut > 0 && isSmallOut(t))
 
 /**
  * Longest burst in segments: half a millisecond or so of the pacing rate (tcp_tso_autosize, LINUX-TCP 9). Asked for only where
  * there is more than one to send.
  */
-function burstSegments(t: Tcb, mss: number): number {
+export function burstSegments(t: Tcb, mss: number): number {
   // A signature is of one segment.
   if (t.md5Key !== null) return 1
   const sysctl = t.stack.sysctl
@@ -87,8 +88,7 @@ function splitPoint(t: Tcb, segment: TxSegment, mss: number, quota: number, mode
   const needed = Math.min(segment.bytes, window)
   if (most <= needed) return most
   const partial = needed % mss
-  const isHeld = mode === NAGLE_CORK || (mode === NAGLE_NORMAL && t.packetsOut > 0 && isSmallOut(t))
-  return partial > 0 && isHeld ? needed - partial : needed
+  return partial > 0 && isHeld(t, mode) ? needed - partial : needed
 }
 
 /** An earlier small segment is unacknowledged (tcp_minshall_check). */
@@ -269,7 +269,7 @@ export function sendFin(t: Tcb): void {
     const segment = appendSegment(t, FIN)
     segment.endSeq = t.snd.writeSeq = add(t.snd.writeSeq, 1)
   }
-  pushPending(t, currentMss(t), NAGLE_PUSH)
+  pushPending(t, currentMss(t), NAGLE_OFF)
 }
 
 /** Queues and sends the SYN of an active open (tcp_connect). */
@@ -300,6 +300,9 @@ export function sendSynData(t: Tcb, flags: number, fill: (data: TxSegment) => vo
   t.snd.cwndStamp = t.lastSegmentTime = t.tcp.nowMs()
   startChrono(t, CHRONO_BUSY)
   transmitSyn(t, segment, data)
+  const s = statsOf(t)
+  s.bytesSent += data.bytes
+  s.dataSegmentsOut++
   newDataSent(t, segment)
   newDataSent(t, data)
   t.pendingTimer = PENDING_RTO
@@ -317,7 +320,7 @@ export function sendLossProbe(t: Tcb): void {
   const fresh = t.sendHead
   if (fresh !== null && fitsWindow(t, fresh, mss)) {
     const before = t.packetsOut
-    writeXmit(t, mss, NAGLE_PUSH, true, true)
+    writeXmit(t, mss, NAGLE_OFF, true, true)
     if (t.packetsOut > before) probeSent(t)
   } else {
     let last = fresh === null ? t.txTail : fresh.previous

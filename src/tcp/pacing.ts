@@ -6,8 +6,8 @@ import type { Micros } from '../sys/clock.ts'
 import type { Tcb } from './tcb.ts'
 import { TcbTimer, TIMER_PACE } from './timer.ts'
 
-/** No limit on the rate (~0UL as a double keeps it). */
-export const NO_RATE = 0xffffffff
+/** No limit on the rate (~0UL). */
+export const NO_RATE: number = Number.POSITIVE_INFINITY
 /** Segments that leave unpaced at the start of a connection. */
 const UNPACED_SEGMENTS = 10
 /** Lateness that is made up for: a real clock's timers come a millisecond or two late, Linux's high-resolution ones do not. */

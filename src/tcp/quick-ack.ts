@@ -10,10 +10,12 @@ export const DELACK_MIN = 40000
 export const DELACK_MAX = 200000
 /** TCP_MAX_QUICKACKS. */
 export const MAX_QUICKACKS = 16
-/** Interactive exchanges before acknowledgements are delayed (TCP_PINGPONG_THRESH). */
-const PINGPONG_THRESHOLD = 1
+export const inPingpong = (t: Tcb): boolean => t.pingpong >= t.stack.sysctl.tcp_pingpong_thresh
 
-export const inPingpong = (t: Tcb): boolean => t.pingpong >= PINGPONG_THRESHOLD
+/** Acknowledgements wait for data to go with (inet_csk_enter_pingpong_mode). */
+export function enterPingpong(t: Tcb): void {
+  t.pingpong = t.stack.sysctl.tcp_pingpong_thresh
+}
 
 /** Gives credit for acknowledgements without delay (tcp_incr_quickack). */
 export function addQuickAcks(t: Tcb, most: number): void {

@@ -28,6 +28,7 @@ export function read(
   if (t.state === TCP_LISTEN) return -ENOTCONN
   if ((flags & MSG_OOB) !== 0) return readUrgent(t, bytes, offset, length, flags, message)
   const copied = copyOut(t, bytes, offset, length, flags, message)
+  if (copied === 0 && (t.ackPending & ACK_SCHED) !== 0) cleanUp(t, 0)
   if (message !== null) tell(t, copied, message)
   if (copied > 0 || (length === 0 && queuedBytes(t) > 0)) return copied
   // A received FIN (SOCK_DONE) is the end before any error is.
@@ -54,10 +55,10 @@ function tell(t: Tcb, copied: number, message: Message): void {
   if ((t.opt & OPT_INQ) !== 0) tellInq(t, message)
 }
 
-/** TCP_INQ: the bytes left to read as a control message; 1 at the end, so that the program reads on (tcp_inq_hint). */
+/** TCP_INQ: what is left to read as a control message, a FIN counted; 1 at the end, so that the program reads on (tcp_inq_hint). */
 function tellInq(t: Tcb, message: Message): void {
-  const left = queuedBytes(t)
-  message.put(SOL_TCP, TCP_INQ, left === 0 && (t.shutdownMask & RCV_SHUTDOWN) !== 0 ? 1 : left)
+  const left = diff(t.rcv.nxt, t.rcv.copiedSeq)
+  message.put(SOL_TCP, TCP_INQ, left === 0 && t.closedRead ? 1 : left)
 }
 
 // biome-ignore format: one line
@@ -67,6 +68,8 @@ function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flag
   let seq = peek ? add(t.rcv.copiedSeq, Math.max(t.settings.peekOff, 0)) : t.rcv.copiedSeq
   let copied = 0
   let packet: Packet | null = t.rcvHead
+  // The data came just now, as a rule: its time will do, and a read costs no look at the clock.
+  t.tcp.now = t.stack.clock.recent()
   while (packet !== null && copied < length) {
     const skip = diff(seq, packet.seq)
     const available = packet.length - skip
@@ -98,19 +101,15 @@ function copyOut(t: Tcb, bytes: Uint8Array, offset: number, length: number, flag
     copied += part
     seq = add(seq, part)
     if (!peek) t.rcv.copiedSeq = seq
+    adjustReceiveSpace(t, t.tcp.now)
     if (t.urgData !== 0) passUrgent(t)
     if (part < available) continue
     if (takeFin(t, packet, seq, peek)) break
     packet = peek ? packet.next : shift(t)
   }
   if (t.settings.peekOff >= 0) t.movePeek(peek ? copied : -copied)
-  if (copied > 0) {
-    // The data came just now, as a rule: its time will do, and a read costs no look at the clock.
-    t.tcp.now = t.stack.clock.recent()
-    if (!peek) adjustReceiveSpace(t, t.tcp.now)
-    // Peeking counts too.
-    cleanUp(t, copied)
-  }
+  // Peeking counts too.
+  if (copied > 0) cleanUp(t, copied)
   return copied
 }
 

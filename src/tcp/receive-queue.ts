@@ -71,7 +71,7 @@ function merge(t: Tcb, tail: Packet, packet: Packet): boolean {
 
 /** Puts in-order data that costs `memory` at the end of the receive queue; RCV.NXT follows (tcp_queue_rcv). */
 export function queueInOrder(t: Tcb, packet: Packet, memory: number): void {
-  statsOf(t).bytesReceived += packet.length - diff(t.rcv.nxt, packet.seq)
+  statsOf(t).bytesReceived += diff(packet.endSeq, t.rcv.nxt)
   t.rcv.nxt = packet.endSeq
   const tail = t.rcvTail
   if (tail !== null && merge(t, tail, packet)) return

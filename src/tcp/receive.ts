@@ -20,7 +20,7 @@ import { setDsack } from './dsack.ts'
 import { setState, WAKE_ALL } from './lifecycle.ts'
 import { forceMemory } from './memory.ts'
 import { optionRoom } from './mss.ts'
-import { enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
+import { enterPingpong, enterQuickAck, MAX_QUICKACKS } from './quick-ack.ts'
 import { deliverOutOfOrder, queueInOrder, queueOutOfOrder, releaseOoo, sackAdvanced } from './receive-queue.ts'
 import type { Segment } from './segment.ts'
 import { add, after, before } from './seq.ts'
@@ -172,7 +172,7 @@ export function acceptFin(t: Tcb): void {
     case TCP_ESTABLISHED:
       setState(t, TCP_CLOSE_WAIT)
       // LINUX-TCP 29: the FIN's ACK may wait for the answer of the program.
-      t.pingpong = Math.max(t.pingpong, 1)
+      enterPingpong(t)
       break
     case TCP_FIN_WAIT1:
       // Simultaneous close.

@@ -8,7 +8,7 @@ import { currentSsthresh } from './cwnd.ts'
 import { enterCwr, initReduction, setCaState } from './cwr.ts'
 import { currentMss } from './mss.ts'
 import { mtuProbeLost } from './mtu-probe.ts'
-import { nagleMode, writeXmit } from './output.ts'
+import { burstSegments, NAGLE_OFF, writeXmit } from './output.ts'
 import {
   detectLoss,
   markLost,
@@ -168,17 +168,21 @@ function undoReduction(t: Tcb, r: RecoveryVars, unmark: boolean): void {
   r.rackAdvanced = true
 }
 
-/** Back to Open, undone if it was a false alarm; true if a plain Reno must stay (RFC 6582; tcp_try_undo_recovery). */
+/** A plain Reno stays until something beyond `highSeq` is acknowledged (RFC 6582; tcp_is_non_sack_preventing_reopen). */
+function mustStay(t: Tcb, r: RecoveryVars): boolean {
+  if (t.snd.una !== r.highSeq || isSack(t)) return false
+  if (!anyRetransmitted(t)) r.retransStamp = 0
+  return true
+}
+
+/** Back to Open, undone if it was a false alarm; true if it must stay (tcp_try_undo_recovery). */
 function leaveRecovery(t: Tcb, r: RecoveryVars): boolean {
   if (mayUndo(t, r)) {
     undoReduction(t, r, false)
     if (t.caState === CA_LOSS) t.stack.counters.TcpExtTCPLossUndo++
     else t.stack.counters.TcpExtTCPFullUndo++
   } else if (r.rackReoWndPersist > 0) r.rackReoWndPersist--
-  if (t.snd.una === r.highSeq && !isSack(t)) {
-    if (!anyRetransmitted(t)) r.retransStamp = 0
-    return true
-  }
+  if (mustStay(t, r)) return true
   setCaState(t, CA_OPEN)
   return false
 }
@@ -217,7 +221,7 @@ function undoLoss(t: Tcb, r: RecoveryVars, frto: boolean): boolean {
   t.stack.counters.TcpExtTCPLossUndo++
   if (frto) t.stack.counters.TcpExtTCPSpuriousRTOs++
   t.retransmits = 0
-  if (frto || isSack(t)) setCaState(t, CA_OPEN)
+  if (!mustStay(t, r) && (frto || isSack(t))) setCaState(t, CA_OPEN)
   return true
 }
 
@@ -274,9 +278,9 @@ function addRenoSack(t: Tcb, count: number): void {
 function identifyLoss(t: Tcb, flags: number): number {
   if (t.txHead === null || t.txHead === t.sendHead) return flags
   if (!isSack(t)) {
+    // In the pieces that it was sent in.
     newRenoMarkLost(t, (flags & F.SND_UNA_ADVANCED) !== 0, (head: TxSegment) => {
-      const mss = currentMss(t)
-      if (head.bytes > mss) splitSegment(t, head, mss, mss)
+      splitSegment(t, head, head.gsoSize, head.gsoSize)
     })
     return flags
   }
@@ -395,10 +399,9 @@ function startRecovery(t: Tcb, r: RecoveryVars, dupacks: number, result: AlertRe
   return true
 }
 
-/** Sends what was marked lost, as the window allows. */
+/** Sends what was marked lost, as the window allows, in bursts like those of new data (tcp_tso_segs). */
 export function retransmitLost(t: Tcb): void {
-  const most = Math.floor(65000 / Math.max(t.snd.mss, 1))
-  retransmitQueue(t, t.md5Key === null ? Math.max(t.stack.sysctl.tcp_min_tso_segs, most) : 1)
+  retransmitQueue(t, burstSegments(t, currentMss(t)))
 }
 
 /** Lost, but not by congestion: no reduction, though Loss state until all is there (tcp_non_congestion_loss_retransmit). */
@@ -420,7 +423,7 @@ export function transmitRecovery(t: Tcb, rexmit: number): void {
   if (rexmit === REXMIT_NONE || t.state === TCP_SYN_SENT) return
   if (rexmit === REXMIT_NEW) {
     const r = recoveryOf(t)
-    writeXmit(t, currentMss(t), nagleMode(t) | 2, false, false)
+    writeXmit(t, currentMss(t), NAGLE_OFF, false, false)
     if (after(t.snd.nxt, r.highSeq)) return
     r.frto = false
   }

@@ -39,7 +39,7 @@ export class Request extends Timer {
   readonly remotePort: number
   readonly iss: number
   readonly irs: number
-  readonly mss: number
+  mss: number
   readonly opt: number
   /** For its segments to be signed with. */
   readonly md5Key: Md5Key | null
@@ -106,7 +106,7 @@ export class Request extends Timer {
     this.synEct = g.tos & 3
     this.opt = opt
     this.sndWscale = parsed.wscale >= 0 ? Math.min(14, parsed.wscale) : 0
-    this.tsRecent = g.hasTs ? parsed.tsVal : 0
+    this.tsRecent = g.hasTs && sysctl.tcp_timestamps !== 0 ? parsed.tsVal : 0
     this.tsOffset = timestampOffset(tcp.hash, g.local, g.remote)
     this.synWindow = g.window
     this.timeout = 1000000
@@ -166,12 +166,6 @@ export class Request extends Timer {
     tcp.clock.start(this, now + this.timeout)
   }
 
-  /** Sends the SYN-ACK again at once. */
-  answer(): void {
-    sendSynAck(this)
-    this.tcp.clock.start(this, this.tcp.now + this.timeout)
-  }
-
   /** Forgets the request. */
   drop(): void {
     const tcp = this.tcp
@@ -198,7 +192,8 @@ export function sendSynAck(r: Request): void {
   const key = r.md5Key
   let size = synOptionBytes(timestamps, sack, wscale) + (key === null ? 0 : MD5_OPTION)
   const room = r.cookie === null ? 0 : cookieBytes(r.cookie)
-  const cookie = size + room <= wire.MAX_OPTIONS_LEN ? r.cookie : null
+  // Once, too (tcp_rtx_synack).
+  const cookie = r.sentAt < 0 && size + room <= wire.MAX_OPTIONS_LEN ? r.cookie : null
   if (cookie !== null) size += room
   const isAccurate = (r.opt & OPT_ACCECN) !== 0
   // Once: a middlebox may have dropped the SYN-ACK for it.
@@ -207,7 +202,9 @@ export function sendSynAck(r: Request): void {
   size += synCounterBytes(counters, timestamps, sack, wscale)
   const packet = stack.pool.allocHeader(0)
   const at = packet.push(wire.HDR_LEN + size)
-  const ecn = isAccurate ? reflectedFlags(r.synEct) : (r.opt & OPT_ECN) !== 0 ? ECE : 0
+  // RFC 9768 §3.2.3.2.2: when the SYN-ACK without the option got lost as well, perhaps for its flags.
+  const told = r.retries > 1 ? 0 : reflectedFlags(r.synEct)
+  const ecn = isAccurate ? told : (r.opt & OPT_ECN) !== 0 ? ECE : 0
   wire.emit(
     packet.bytes,
     at,

@@ -41,7 +41,8 @@ const mayCollapse = (segment: TxSegment): boolean => segment.pcount <= 1 && (seg
 export function retransmitSegment(t: Tcb, segment: TxSegment, most = 1): boolean {
   const lastTime = segment.txTime
   const sent = resend(t, segment, most)
-  if (sent && (segment.sacked & RETRANS) === 0) {
+  if (sent) {
+    // Counted twice if an undo forgot only that it was lost.
     segment.sacked |= RETRANS
     t.retransOut += segment.pcount
   }
@@ -80,11 +81,12 @@ export function resend(t: Tcb, segment: TxSegment, most: number): boolean {
   if (segment.bytes > length) splitSegment(t, segment, length, mss)
   else {
     repiece(t, segment, mss)
-    collapse(t, segment, Math.min(mss, room))
+    if (t.stack.sysctl.tcp_retrans_collapse !== 0) collapse(t, segment, Math.min(mss, room))
   }
   if (segment.txTime > 0) segment.sacked |= EVER_RETRANS
-  // RFC 3168 §6.1.1.1: a SYN that got lost asks for ECN no more (tcp_ecn_clear_syn).
-  if ((segment.flags & SYN) !== 0 && t.stack.sysctl.tcp_ecn_fallback !== 0) segment.flags &= ~ACE
+  // RFC 3168 §6.1.1.1: a SYN that got lost asks for ECN no more (tcp_ecn_clear_syn); RFC 9768 §3.1.4.1: for AccECN once again.
+  const asksAgain = (segment.flags & ACE) === ACE && t.totalRetrans === 0
+  if ((segment.flags & SYN) !== 0 && !asksAgain && t.stack.sysctl.tcp_ecn_fallback !== 0) segment.flags &= ~ACE
   const sent = transmit(t, segment, mss)
   if (sent) sentNow(t, segment)
   const counters = t.stack.counters

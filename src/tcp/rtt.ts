@@ -6,6 +6,9 @@ import type { Tcb } from './tcb.ts'
 /** Initial RTO, RFC 6298 (2.1): 1 s. */
 export const INITIAL_RTO = 1000000
 
+/** RTO of a connection whose handshake told nothing of the RTT (TCP_TIMEOUT_FALLBACK): 3 s. */
+export const FALLBACK_RTO = 3000000
+
 /** Longest timeout of anything (TCP_RTO_MAX). */
 export const TCP_RTO_MAX: Micros = 120_000_000
 

@@ -1,6 +1,7 @@
 /** SACK on the sending side: tags the transmit queue by the blocks of an ACK (RFC 2018, 2883; tcp_sacktag_write_queue). */
 import { type ParsedOptions, sackLeft, sackRight } from '../wire/tcp-options.ts'
 import * as F from './ack-flags.ts'
+import { currentMss } from './mss.ts'
 import { rackAdvance, recoveryOf } from './rack.ts'
 import { rateDelivered } from './rate.ts'
 import { noteReordering } from './recovery.ts'
@@ -372,6 +373,8 @@ export function tagQueue(t: Tcb, g: Segment, priorUna: number, state: SackState)
     if (dsack && i === 0) state.duplicate = 0
     else if (at <= state.duplicate) state.duplicate++
   }
+  // What the path took meanwhile is taken over here too, whatever the blocks say.
+  currentMss(t)
   walkBlocks(t, r, count, state)
   if (t.caState !== 4 || r.hasUndo) {
     if (before(state.reord, highestSeq(t, r))) noteReordering(t, state.reord, false)

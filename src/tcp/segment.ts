@@ -22,6 +22,8 @@ export class Segment {
   isFin = false
   /** Wire segments it stands for (GRO), at least 1. */
   gsoSegments = 1
+  /** Payload of each of those, the last perhaps less; 0: it is one. */
+  gsoSize = 0
   hasTs = false
   sackCount = 0
   tos = 0

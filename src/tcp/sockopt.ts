@@ -44,15 +44,14 @@ import { EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../sys/errno.ts'
 import { findController } from './congestion.ts'
 import { fastOpenOf, KEY_LENGTH, keyOf, TFO_CLIENT_ENABLE } from './fastopen.ts'
 import { changeKeys } from './md5.ts'
-import { currentMss } from './mss.ts'
-import { NAGLE_PUSH, pushAfterAck, pushPending } from './output.ts'
-import { NO_RATE, pacingOf } from './pacing.ts'
-import { DELACK_MAX, inPingpong } from './quick-ack.ts'
+import { pushAfterAck } from './output.ts'
+import { pacingOf } from './pacing.ts'
+import { DELACK_MAX, enterPingpong, inPingpong } from './quick-ack.ts'
 import { TIMEOUT_MIN } from './rack.ts'
 import { cleanUp } from './read.ts'
 import { rtoMax, rtoMin, TCP_RTO_MAX } from './rtt.ts'
 import { statusOption } from './status-options.ts'
-import { ACK_PUSHED, ACK_SCHED, OPT_CORK, OPT_INQ, OPT_NODELAY, type Tcb } from './tcb.ts'
+import { ACK_PUSHED, ACK_SCHED, OPT_CORK, OPT_INQ, OPT_NODELAY, OPT_PUSH_QUEUED, type Tcb } from './tcb.ts'
 import { isReadable, setWindowClamp, spaceFromWindow } from './window.ts'
 
 /** MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT, MAX_TCP_SYNCNT. */
@@ -114,8 +113,8 @@ function row(name: number): Row | undefined {
         get: (t) => ((t.opt & OPT_NODELAY) !== 0 ? 1 : 0),
         set(t, value): number {
           if (value !== 0) {
-            t.opt |= OPT_NODELAY
-            if (t.sendHead !== null) pushPending(t, currentMss(t), NAGLE_PUSH)
+            t.opt |= OPT_NODELAY | OPT_PUSH_QUEUED
+            pushAfterAck(t)
           } else t.opt &= ~OPT_NODELAY
           return 0
         },
@@ -127,6 +126,7 @@ function row(name: number): Row | undefined {
           if (value !== 0) t.opt |= OPT_CORK
           else {
             t.opt &= ~OPT_CORK
+            if ((t.opt & OPT_NODELAY) !== 0) t.opt |= OPT_PUSH_QUEUED
             if (t.txTail !== null && t.sendHead !== null) t.txTail.flags |= 8
             pushAfterAck(t)
           }
@@ -136,7 +136,7 @@ function row(name: number): Row | undefined {
     case TCP_MAXSEG:
       return {
         get: (t) =>
-          t.state === TCP_CLOSE || t.state === TCP_LISTEN ? (t.snd.userMss > 0 ? t.snd.userMss : 536) : t.snd.mss,
+          (t.state === TCP_CLOSE || t.state === TCP_LISTEN) && t.snd.userMss > 0 ? t.snd.userMss : t.snd.mss,
         set(t, value): number {
           if (value !== 0 && (value < 88 || value > 32767)) return -EINVAL
           t.snd.userMss = value
@@ -147,13 +147,14 @@ function row(name: number): Row | undefined {
       return {
         get: (t) => (inPingpong(t) ? 0 : 1),
         set(t, value): number {
-          t.pingpong = value === 0 ? 1 : 0
+          if (value === 0) enterPingpong(t)
+          else t.pingpong = 0
           const isOpen = t.state === TCP_ESTABLISHED || t.state === TCP_CLOSE_WAIT
           if (value !== 0 && isOpen && (t.ackPending & ACK_SCHED) !== 0) {
             t.ackPending |= ACK_PUSHED
             cleanUp(t, 1)
             // An even number: this once.
-            if ((value & 1) === 0) t.pingpong = 1
+            if ((value & 1) === 0) enterPingpong(t)
           }
           return 0
         },
@@ -368,7 +369,7 @@ export class TcpOptions {
       return 0
     }
     if (level === SOL_SOCKET && name === SO_MAX_PACING_RATE) {
-      pacingOf(t).maxRate = Math.min(value as number, NO_RATE)
+      pacingOf(t).maxRate = value as number
       return 0
     }
     if (level !== SOL_TCP) return -ENOPROTOOPT

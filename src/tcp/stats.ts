@@ -24,8 +24,6 @@ export class TcbStats {
   bytesSent = 0
   bytesRetransmitted = 0
   bytesAcked = 0
-  segmentsIn = 0
-  segmentsOut = 0
   /** When anything last left (tcp_wstamp_ns). */
   lastOut = 0
   dataSegmentsIn = 0
@@ -59,6 +57,16 @@ export class TcbStats {
 export function statsOf(t: Tcb): TcbStats {
   t.stats ??= new TcbStats()
   return t.stats
+}
+
+/** A new connection counts from zero (tcp_disconnect); the chronographs, the rate and the paths tried stay as they are. */
+export function resetCounts(s: TcbStats): void {
+  s.bytesReceived = s.bytesSent = s.bytesRetransmitted = s.bytesAcked = 0
+  s.dataSegmentsIn = s.dataSegmentsOut = 0
+  s.dsackDuplicates = s.outOfOrder = s.deliveredCe = 0
+  s.timeouts = s.timeoutRows = s.timeoutMs = s.timeoutsSince = 0
+  s.appLimited = -1
+  s.isRateAppLimited = true
 }
 
 /** One more timeout (tcp_update_rto_stats). */

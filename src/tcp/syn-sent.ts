@@ -7,10 +7,12 @@ import { processAck } from './ack.ts'
 import * as F from './ack-flags.ts'
 import { fastOpenSynAck } from './fastopen-client.ts'
 import { peerReset, setState, WAKE_ALL } from './lifecycle.ts'
-import { initializeReceiveMss, peerMss, syncMss, TCP_MSS_DEFAULT, TS_LEN } from './mss.ts'
+import { initializeReceiveMss, peerMss, syncMss, TS_LEN } from './mss.ts'
 import { beginMtuProbing } from './mtu-probe.ts'
 import { pushAfterAck } from './output.ts'
 import { DELACK_MAX, enterQuickAck, inPingpong } from './quick-ack.ts'
+import { recoveryOf } from './rack.ts'
+import { FALLBACK_RTO } from './rtt.ts'
 import type { Segment } from './segment.ts'
 import { add, after } from './seq.ts'
 import { endTimeouts } from './stats.ts'
@@ -35,7 +37,7 @@ export function synSent(t: Tcb, g: Segment, packet: Packet): void {
       packet.release()
       return
     }
-    if (g.hasTs && parsed.tsEcr !== 0) {
+    if (g.hasTs && parsed.tsEcr !== 0 && t.stack.sysctl.tcp_timestamps !== 0) {
       const ecr = (parsed.tsEcr - t.tsOffset) | 0
       const now = t.tcp.nowMs()
       // An answer to the first SYN counts as one to those sent again.
@@ -94,7 +96,7 @@ function takeSynOptions(t: Tcb, g: Segment): void {
     t.rcv.wscale = 0
     t.rcv.windowClamp = Math.min(t.rcv.windowClamp, 65535)
   }
-  t.snd.mssClamp = peerMss(t, t.snd.userMss > 0 ? t.snd.userMss : TCP_MSS_DEFAULT)
+  t.snd.mssClamp = peerMss(t, t.snd.mssClamp)
   t.rcv.nxt = add(g.seq, 1)
   t.rcv.wup = t.rcv.nxt
   t.rcv.copiedSeq = t.rcv.nxt
@@ -114,7 +116,7 @@ function synAckArrives(t: Tcb, g: Segment, packet: Packet): boolean {
   t.snd.wnd = g.window
   t.snd.maxWnd = Math.max(t.snd.maxWnd, g.window)
   if ((t.opt & OPT_TIMESTAMPS) !== 0) t.rcv.advMss -= TS_LEN
-  if (t.dst !== null) syncMss(t, t.dst.mtu)
+  syncMss(t, t.pmtu)
   initializeReceiveMss(t)
   initTransfer(t)
   setState(t, TCP_ESTABLISHED)
@@ -145,9 +147,10 @@ const PLAIN = { acked: true, consumed: false }
 /** A SYN meets our SYN (RFC 9293 §3.5, figure 7): SYN-RECEIVED, and a SYN-ACK. */
 function simultaneousOpen(t: Tcb, g: Segment): void {
   takeSynOptions(t, g)
+  beginMtuProbing(t)
   t.snd.wnd = g.window
   t.snd.maxWnd = g.window
-  if (t.dst !== null) syncMss(t, t.dst.mtu)
+  syncMss(t, t.pmtu)
   initializeReceiveMss(t)
   setState(t, TCP_SYN_RECV)
   simultaneousEcn(t, g)
@@ -157,6 +160,8 @@ function simultaneousOpen(t: Tcb, g: Segment): void {
   const ecn = t.accEcn !== null && isAccEcn(t) ? reflectedFlags(t.accEcn.synEct) : (t.opt & OPT_ECN) !== 0 ? ECE : 0
   head.flags = (head.flags & ~ACE) | ACK | ecn
   t.tcp.now = t.stack.clock.now()
+  // Timeouts count from the SYN (tcp_connect).
+  recoveryOf(t).retransStamp ||= Math.floor(head.txTime / 1000) | 0 || 1
   transmit(t, head, t.snd.mss)
 }
 
@@ -170,6 +175,8 @@ export function undoSpuriousSyn(t: Tcb): void {
 /** Buffers, congestion window and timers of a fresh connection (tcp_init_transfer). */
 export function initTransfer(t: Tcb): void {
   const r = t.recovery
+  // RFC 6298 (5.7): the handshake gave no sample (tcp_init_metrics).
+  if (t.srtt === 0) t.rto = t.rttvar = t.mdev = t.mdevMax = FALLBACK_RTO
   // RFC 6298 (5.7), RFC 5681 §3.1: a lost SYN means a window of one, unless the loss was a mistake.
   t.snd.cwnd = t.totalRetrans > 1 && r !== null && r.hasUndo ? 1 : (t.dst?.metrics?.initcwnd ?? INIT_CWND)
   t.snd.cwndStamp = t.tcp.nowMs()

@@ -71,10 +71,11 @@ export function checkSynCookie(tcp: Tcp, g: Segment, tsOffset: number): CookieSy
   tcp.counters.TcpExtSyncookiesRecv++
   const { parsed } = tcp
   const { sysctl } = tcp.stack
-  if (!g.hasTs || parsed.tsEcr === 0) return { mss, wscale: -1, sack: false, ecn: false }
+  if (!g.hasTs) return { mss, wscale: -1, sack: false, ecn: false }
   // cookie_timestamp_decode: options that a sysctl has taken away since make the cookie bad.
   if (sysctl.tcp_timestamps === 0) return null
-  const bits = (parsed.tsEcr - tsOffset) & ((1 << TS_BITS) - 1)
+  // An echo of 0 is taken as it is (cookie_tcp_check).
+  const bits = parsed.tsEcr === 0 ? 0 : (parsed.tsEcr - tsOffset) & ((1 << TS_BITS) - 1)
   const sack = (bits & TS_SACK) !== 0
   if (sack && sysctl.tcp_sack === 0) return null
   const wscale = (bits & TS_WSCALE) === TS_WSCALE ? -1 : bits & TS_WSCALE

@@ -45,10 +45,12 @@ export const OPT_WSCALE = 4
 export const OPT_ECN = 8
 /** Accurate ECN negotiated (RFC 9768); together with OPT_ECN: asked for in our SYN. */
 export const OPT_ACCECN = 16
+/** What the program wants of small segments (tp->nonagle, in three bits of `opt`). */
+export const NONAGLE_SHIFT = 5
 export const OPT_NODELAY = 32
 export const OPT_CORK = 64
-/** TCP_QUICKACK off: acknowledgements may be delayed from the start (pingpong). */
-export const OPT_URG_SEEN = 128
+/** All that was queued when TCP_NODELAY was set, or the cork pulled with it set, goes whatever else is asked (TCP_NAGLE_PUSH). */
+export const OPT_PUSH_QUEUED = 128
 export const OPT_FIN_QUEUED = 256
 /** connect() went on in the background and nobody asked for its outcome yet. */
 export const OPT_CONNECTING = 512
@@ -61,6 +63,8 @@ export const OPT_TFO_CHILD = 4096
 export const OPT_INQ = 8192
 /** A child that no program has accepted yet. */
 export const OPT_UNACCEPTED = 16384
+/** Urgent data was sent: there is an urgent pointer. */
+export const OPT_URG_SEEN = 32768
 
 /** Bits of `Tcb.ackPending` (inet_csk ack.pending). */
 export const ACK_SCHED = 1
@@ -125,6 +129,8 @@ export class RcvVars {
   rttSeq: Seq = 0
   rttTime = 0
   rttStarted = false
+  /** The echoed timestamp that was looked at last (rcv_rtt_last_tsecr). */
+  rttTsEcr = 0
   lastSegmentSize = 0
   /** Payload in 256 bytes of buffer memory (scaling_ratio). */
   ratio = 128
@@ -220,6 +226,8 @@ export class Tcb extends Sock {
   /** OPT_ bits; and the flags below that have names of their own, packed since idle connections are many. */
   opt = 0
   bits = 0
+  /** Its place among the sockets that are not in the table of connections; -1: it is, or has gone. */
+  looseAt = -1
   /** Where it sends: route and neighbour, looked up again when stale. */
   dst: Dst | null = null
   pmtu = 0
@@ -237,6 +245,9 @@ export class Tcb extends Sock {
   /** SACK blocks to report; the rest of what data out of order need. */
   sackCount = 0
   disorder: Disorder | null = null
+  /** Segments ever received, and sent. */
+  segmentsIn = 0
+  segmentsOut = 0
   /** Counts in wire segments: out, SACKed, lost, retransmitted and out, delivered, lost ever. */
   packetsOut = 0
   sackedOut = 0

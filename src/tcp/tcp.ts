@@ -8,27 +8,13 @@ import { CSUM_NONE, PACKET_HOST, type Packet } from '../buf/packet.ts'
 import { IPPROTO_TCP, type Transport } from '../ip/transport.ts'
 import { AF_INET } from '../sock/address.ts'
 import { filterFrom } from '../sock/bpf.ts'
-import { queueIcmpError } from '../sock/error-queue.ts'
 import { PortTable, tcpConflict } from '../sock/ports.ts'
-import {
-  SF_KEEPALIVE,
-  SF_RECVERR,
-  TCP_CLOSE,
-  TCP_CLOSE_WAIT,
-  TCP_ESTABLISHED,
-  TCP_FIN_WAIT1,
-  TCP_LISTEN,
-  TCP_SYN_RECV,
-  TCP_SYN_SENT,
-} from '../sock/sock.ts'
-import { POLLERR } from '../sock/wait-queue.ts'
+import { SF_KEEPALIVE, TCP_CLOSE, TCP_LISTEN, TCP_SYN_SENT } from '../sock/sock.ts'
 import type { Interface } from '../stack/interface.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Clock, Micros } from '../sys/clock.ts'
 import type { Counters } from '../sys/counters.ts'
-import { EMSGSIZE } from '../sys/errno.ts'
 import { HalfSipHash } from '../sys/siphash.ts'
-import { get16, get32 } from '../wire/bytes.ts'
 import * as checksum from '../wire/checksum.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as wire from '../wire/tcp.ts'
@@ -37,21 +23,18 @@ import { Cleaned } from './ack.ts'
 import { CONTROLLERS, findController } from './congestion.ts'
 import { ConnectionTable } from './connection-table.ts'
 import { FastOpenPause } from './fastopen-pause.ts'
+import { icmpArrives, ownsQuoted } from './icmp.ts'
 import { segmentArrives } from './input.ts'
-import { abort } from './lifecycle.ts'
 import { cookieArrives, requestInput, synArrives } from './listen.ts'
 import { type Md5Key, Signer } from './md5.ts'
 import { settleMemory, TcpMemory } from './memory.ts'
 import { TcpMetrics } from './metrics.ts'
-import { syncMss } from './mss.ts'
-import { markLost } from './rack.ts'
 import { RateSample } from './rate.ts'
-import { retransmitUncongested } from './recovery.ts'
 import { Request } from './request.ts'
 import { sampleRtt, setRto, updateMinRtt } from './rtt.ts'
 import { SackState } from './sack.ts'
 import { Segment } from './segment.ts'
-import { add, between } from './seq.ts'
+import { add } from './seq.ts'
 import { TcpOptions } from './sockopt.ts'
 import { Tcb, Tuning } from './tcb.ts'
 import { timerFired } from './timeouts.ts'
@@ -66,11 +49,31 @@ export type Connection = Tcb | Request | TimeWait
 
 /** All sockets of a host: those in the table of connections, and the loose ones (closed, bound, listening). */
 export class SocketSet {
-  readonly loose: Set<Tcb> = new Set()
+  /** The loose ones, each at its `looseAt`: a Set that is emptied again and again makes itself anew each time. */
+  readonly #loose: Tcb[] = []
   readonly #table: ConnectionTable<Connection>
 
   constructor(table: ConnectionTable<Connection>) {
     this.#table = table
+  }
+
+  get looseCount(): number {
+    return this.#loose.length
+  }
+
+  addLoose(t: Tcb): void {
+    t.looseAt = this.#loose.length
+    this.#loose.push(t)
+  }
+
+  deleteLoose(t: Tcb): void {
+    const at = t.looseAt
+    if (at < 0) return
+    t.looseAt = -1
+    const last = this.#loose.pop() as Tcb
+    if (last === t) return
+    this.#loose[at] = last
+    last.looseAt = at
   }
 
   get size(): number {
@@ -80,7 +83,7 @@ export class SocketSet {
   }
 
   *[Symbol.iterator](): IterableIterator<Tcb> {
-    yield* this.loose
+    yield* this.#loose
     for (const connection of this.#table.values()) if (connection instanceof Tcb) yield connection
   }
 }
@@ -137,13 +140,13 @@ export class Tcp implements Transport {
   createSocket(): Tcb {
     const ca = findController(this.stack.sysctl.tcp_congestion_control) ?? CONTROLLERS[0]
     const t = new Tcb(this, AF_INET, ca as NonNullable<typeof ca>)
-    this.sockets.loose.add(t)
+    this.sockets.addLoose(t)
     return t
   }
 
   /** Sockets and half-open connections, about (tcp_sockets_allocated). */
   get connections(): number {
-    return this.table.size - this.timeWaits + this.sockets.loose.size
+    return this.table.size - this.timeWaits + this.sockets.looseCount
   }
 
   /** Milliseconds of the host's clock as an int32: timestamps and coarse times. */
@@ -180,19 +183,19 @@ export class Tcp implements Transport {
   hashIn(t: Tcb): void {
     this.table.set(t.localAddress, t.remoteAddress, (t.localPort << 16) | t.remotePort, t)
     t.hashed = true
-    this.sockets.loose.delete(t)
+    this.sockets.deleteLoose(t)
   }
 
   unhash(t: Tcb): void {
     if (!t.hashed) return
     t.hashed = false
-    this.sockets.loose.add(t)
+    this.sockets.addLoose(t)
     this.table.delete(t.localAddress, t.remoteAddress, (t.localPort << 16) | t.remotePort, t)
   }
 
   /** The socket is gone for good. */
   forget(t: Tcb): void {
-    this.sockets.loose.delete(t)
+    this.sockets.deleteLoose(t)
   }
 
   addListener(t: Tcb): void {
@@ -344,13 +347,14 @@ export class Tcp implements Transport {
     g.isFin = (g.flags & wire.FIN) !== 0
     g.endSeq = add(g.seq, g.length + (g.isFin ? 1 : 0) + ((g.flags & wire.SYN) !== 0 ? 1 : 0))
     g.gsoSegments = packet.gsoSegments > 0 ? packet.gsoSegments : 1
+    g.gsoSize = packet.gsoSize
     return true
   }
 
-  /** The key for the peer of a segment: that of the connection, or of who listens. */
+  /** The key for the peer of a segment: that of the connection, or of who listens; a TIME-WAIT is not asked. */
   #md5Key(g: Segment): Md5Key | null {
     const connection = this.table.get(g.local, g.remote, (g.localPort << 16) | g.remotePort)
-    if (connection !== undefined) return connection.md5Key
+    if (connection !== undefined) return connection instanceof TimeWait ? null : connection.md5Key
     return this.#listener(g)?.tuning.md5?.find(g.remote) ?? null
   }
 
@@ -398,13 +402,16 @@ export class Tcp implements Transport {
   /** CLOSED: everything but a RST is answered with one (RFC 9293 §3.10.7.1). */
   #nobody(g: Segment, packet: Packet): void {
     this.stack.trace.drop?.(packet, 'tcp.no-socket', this.stack.name)
-    // A signed segment is answered with a signed one or not at all, and nobody here has a key.
-    if (packet.kind === PACKET_HOST && !this.parsed.hasMd5 && !this.parsed.isUnsafe) this.sendReset(g)
+    if (packet.kind === PACKET_HOST) this.sendReset(g)
   }
 
   /** Answers the segment with a RST: at its ACK, or with an ACK of all of it (LINUX-TCP 37). */
   sendReset(g: Segment): void {
-    if ((g.flags & wire.RST) !== 0) return
+    const { hasMd5, hasAo, isUnsafe } = this.parsed
+    if ((g.flags & wire.RST) !== 0 || isUnsafe) return
+    const md5Key = this.#md5Key(g)
+    // A signed segment is answered with a signed one or not at all (tcp_v4_send_reset).
+    if (hasAo || (hasMd5 && md5Key === null)) return
     this.counters.TcpOutRsts++
     const hasAck = (g.flags & wire.ACK) !== 0
     sendDetached(this, {
@@ -416,85 +423,21 @@ export class Tcp implements Transport {
       ack: hasAck ? 0 : g.endSeq,
       flags: hasAck ? wire.RST : wire.RST | wire.ACK,
       window: 0,
-      hasTs: false,
       tsVal: 0,
       tsEcr: 0,
       tos: 0,
-      md5Key: this.#md5Key(g),
+      md5Key,
     })
   }
 
-  /** Is the quoted segment one of ours that is out (RFC 5927 §7)? Asked before a path MTU is believed. */
+  /** Transport.owns. */
   owns(quoted: Packet): boolean {
-    const o = quoted.l4
-    if (quoted.end - o < 8) return false
-    const ports = get32(quoted.bytes, o)
-    const c = this.table.get(quoted.saddr, quoted.daddr, ports)
-    if (c === undefined || c instanceof TimeWait) return false
-    const seq = get32(quoted.bytes, o + 4)
-    const isOut = c instanceof Request ? seq === c.iss : between(seq, c.snd.una, c.snd.nxt)
-    if (!isOut) this.counters.TcpExtOutOfWindowIcmps++
-    return isOut
+    return ownsQuoted(this, quoted)
   }
 
-  /** ICMP about a segment of ours: soft while connected, fatal while connecting; path MTU (tcp_v4_err, RFC 5927). */
+  /** Transport.error. */
   error(quoted: Packet, type: number, code: number, errno: number, _fatal: boolean, info: number): void {
-    const o = quoted.l4
-    if (quoted.end - o < 8) return
-    const b = quoted.bytes
-    const local = get16(b, o)
-    const remote = get16(b, o + 2)
-    const seq = get32(b, o + 4)
-    const c = this.table.get(quoted.saddr, quoted.daddr, (local << 16) | remote)
     this.now = this.clock.now()
-    if (c === undefined) {
-      this.counters.IcmpInErrors++
-      return
-    }
-    if (c instanceof TimeWait) return
-    if (c instanceof Request) {
-      if (seq === c.iss && errno !== EMSGSIZE) {
-        this.counters.TcpExtListenDrops++
-        c.drop()
-      } else this.counters.TcpExtOutOfWindowIcmps++
-      return
-    }
-    // RFC 5927 §4.1: only about data in flight.
-    const early = c.fastOpen?.request ?? null
-    if (c.state !== TCP_LISTEN && !between(seq, early === null ? c.snd.una : early.iss, c.snd.nxt)) {
-      this.counters.TcpExtOutOfWindowIcmps++
-      return
-    }
-    if (type === 3 && code === 4) {
-      this.#pathMtu(c, info)
-      return
-    }
-    if (errno === 0) return
-    if ((c.state === TCP_SYN_SENT || c.state === TCP_SYN_RECV) && !early?.isAccepted) {
-      this.counters.TcpAttemptFails++
-      queueIcmpError(c, quoted, type, code, errno, remote, info, o)
-      abort(c, errno)
-      return
-    }
-    if (c.isFlag(SF_RECVERR)) {
-      c.error = errno
-      c.wake(POLLERR)
-    } else c.softError = errno
-  }
-
-  /** Segments in flight are too long for the path: shorter ones go out at once (RFC 1191 §6.5, tcp_v4_mtu_reduced). */
-  #pathMtu(t: Tcb, _mtu: number): void {
-    if (t.state === TCP_LISTEN || t.state === TCP_CLOSE || t.dst === null) return
-    const mtu = t.dst.mtu
-    if (mtu >= t.pmtu) return
-    const old = t.snd.mss
-    syncMss(t, mtu)
-    // A SYN with data was lost whole: the next goes without (tcp_simple_retransmit).
-    const isSynData = t.state === TCP_SYN_SENT && t.fastOpen !== null && t.fastOpen.synData
-    if (!isSynData && t.state !== TCP_ESTABLISHED && t.state !== TCP_CLOSE_WAIT && t.state !== TCP_FIN_WAIT1) return
-    for (let s = t.txHead; s !== null && s !== t.sendHead; s = s.next) {
-      if (isSynData || (s.pcount > 1 ? Math.max(old, s.bytes / s.pcount) : s.bytes) > t.snd.mss) markLost(t, s)
-    }
-    if (t.lostOut > 0) retransmitUncongested(t)
+    icmpArrives(this, quoted, type, code, errno, info)
   }
 }

@@ -12,11 +12,10 @@ import {
 import type { Micros } from '../sys/clock.ts'
 import { delackFired } from './delack.ts'
 import { detectBlackHole } from './fastopen-pause.ts'
-import { finTimeout } from './input.ts'
-import { connectionDone, writeError } from './lifecycle.ts'
-import { isOutOfMemory } from './memory.ts'
+import { writeError } from './lifecycle.ts'
 import { currentMss } from './mss.ts'
 import { blackHole } from './mtu-probe.ts'
+import { endsOrphan, finOverdue, orphanRetries } from './orphan.ts'
 import { nagleMode, sendHeadNow, sendLossProbe, writeXmit } from './output.ts'
 import { paceDue } from './pacing.ts'
 import { enterLoss, rackTimeout, retransmitLost } from './recovery.ts'
@@ -42,7 +41,6 @@ import {
   TIMER_PACE,
   TIMER_REXMT,
 } from './timer.ts'
-import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
 import { sendAck, sendActiveReset, sendProbe } from './transmit.ts'
 import { inFlight, splitSegment } from './tx-queue.ts'
 import type { TxSegment } from './tx-segment.ts'
@@ -110,28 +108,6 @@ function timedOut(t: Tcb, retries: number, limitMs: number): boolean {
   const base = t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV ? INITIAL_RTO : rtoMin(t)
   const limit = limitMs > 0 ? limitMs * 1000 : modelTimeout(t, retries, base)
   return ((t.tcp.nowMs() - start) | 0) * 1000 >= limit
-}
-
-/** Retries an orphan gets: fewer than the owned, unless it was heard of lately (tcp_orphan_retries). */
-function orphanRetries(t: Tcb, alive: boolean): number {
-  let retries = t.stack.sysctl.tcp_orphan_retries
-  if (t.softError !== 0 && !alive) retries = 0
-  if (retries === 0 && alive) retries = 8
-  return retries
-}
-
-/**
- * Ends an orphan when memory is short, the sooner the longer it got nothing through; if `tells`, or it sent lately, or waits for a
- * window, with a reset (tcp_out_of_resources). True: it is gone.
- */
-function endsOrphan(t: Tcb, tells: boolean): boolean {
-  const idle = (t.tcp.nowMs() - t.lastSentTime) | 0
-  let shift = idle > (2 * rtoMax(t)) / 1000 || !tells ? 1 : 0
-  if (t.softError !== 0) shift++
-  if (!isOutOfMemory(t, shift)) return false
-  if (tells || idle <= TIMEWAIT_LEN / 1000 || (t.snd.wnd === 0 && t.packetsOut === 0)) sendActiveReset(t)
-  connectionDone(t)
-  return true
 }
 
 /** Gives up if this has gone on too long; true if the connection is gone (tcp_write_timeout). */
@@ -293,13 +269,7 @@ export function wakeUp(t: Tcb): boolean {
 function keepFired(t: Tcb): void {
   t.stack.trace.tcpTimer?.(t, 'keepalive', t.stack.name)
   if (t.state === TCP_FIN_WAIT2 && t.isFlag(SF_DEAD)) {
-    // What is left of tcp_fin_timeout beyond a TIME-WAIT's length has passed.
-    const left = t.tuning.linger2 < 0 ? 0 : finTimeout(t) - TIMEWAIT_LEN
-    if (left > 0) enterTimeWait(t, TCP_FIN_WAIT2, left)
-    else {
-      sendActiveReset(t)
-      connectionDone(t)
-    }
+    finOverdue(t)
     return
   }
   if (!t.isFlag(SF_KEEPALIVE) || t.state === TCP_CLOSE || t.state === TCP_SYN_SENT || t.state === TCP_LISTEN) return

@@ -161,7 +161,7 @@ export function enterTimeWait(t: Tcb, substate: number, timeout: number): void {
   tcp.ports.replace(t, tw)
   tcp.table.set(t.localAddress, t.remoteAddress, (t.localPort << 16) | t.remotePort, tw)
   t.hashed = false
-  tcp.sockets.loose.add(t)
+  tcp.sockets.addLoose(t)
   tw.restart(timeout > 0 && substate === TCP_FIN_WAIT2 ? timeout : TIMEWAIT_LEN)
   // The owner's descriptor sees a closed connection with everything still to read.
   if (t.state !== substate) t.stack.trace.tcpState?.(t, t.state, substate, t.stack.name)
@@ -185,7 +185,6 @@ function reply(tw: TimeWait, flags: number): void {
     ack: tw.rcvNxt,
     flags,
     window: tw.rcvWnd >> tw.rcvWscale,
-    hasTs: tw.hasTs,
     tsVal: (tcp.nowMs() + tw.tsOffset) | 0,
     tsEcr: tw.tsRecent,
     tos: tw.tos,
@@ -248,7 +247,7 @@ export function timeWaitInput(tw: TimeWait, g: Segment): number {
 }
 
 function remember(tw: TimeWait, g: Segment): void {
-  if (!g.hasTs) return
+  if (!tw.hasTs || !g.hasTs) return
   tw.tsRecent = tw.tcp.parsed.tsVal
   tw.tsRecentStamp = tw.tcp.nowMs()
 }

@@ -14,11 +14,11 @@ import * as tcpOptions from '../wire/tcp-options.ts'
 import { accEcnOf, countFlags, emitFitted, isAccEcn, sentEct } from './accecn.ts'
 import { enterCwr } from './cwr.ts'
 import { MD5_OPTION, type Md5Key } from './md5.ts'
-import { advertisedMss, establishedOptionBytes, TS_LEN } from './mss.ts'
+import { advertisedMss, dontFragment, establishedOptionBytes, TS_LEN } from './mss.ts'
 import { departure, paced, pacingOf } from './pacing.ts'
 import { ackSent, dataSent } from './quick-ack.ts'
 import { rateSent } from './rate.ts'
-import { after, before, diff } from './seq.ts'
+import { add, before, between, diff } from './seq.ts'
 import { cookieBytes, putSynOptions, synCounterBytes, synCounterFields, synOptionBytes } from './syn-options.ts'
 import { disorderOf, OPT_ACCECN, OPT_ECN, OPT_TIMESTAMPS, OPT_URG_SEEN, OPT_WSCALE, type Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
@@ -56,17 +56,15 @@ function hand(t: Tcb, packet: Packet, at: number, tos: number): boolean {
   const counters = t.stack.counters
   const segments = packet.gsoSegments > 0 ? packet.gsoSegments : 1
   counters.TcpOutSegs += segments
-  if (t.stats !== null) {
-    t.stats.segmentsOut += segments
-    t.stats.lastOut = t.tcp.now
-  }
+  t.segmentsOut += segments
+  if (t.stats !== null) t.stats.lastOut = t.tcp.now
   if (!ensureRoute(t) || t.dst === null) {
     packet.release()
     return false
   }
   packet.time = departure(t)
   const ttl = t.ttl > 0 ? t.ttl : t.stack.sysctl.ip_default_ttl
-  const df = t.stack.sysctl.ip_no_pmtu_disc === 0 && t.dst.metrics?.mtuLocked !== true
+  const df = dontFragment(t, t.dst)
   const result = t.stack.ipv4.output(packet, t.dst, t.localAddress, t.remoteAddress, IPPROTO_TCP, ttl, tos, df)
   if (result === 0) return true
   // Our own queue is full: that is congestion too (NET_XMIT_DROP in __tcp_transmit_skb).
@@ -125,10 +123,13 @@ function ecnFlags(t: Tcb, isNewData: boolean): number {
   return flags
 }
 
-/** Urgent pointer if this segment's sequence number lies before it (RFC 9293 §3.8.5); 0 clears URG. */
+/** Urgent pointer if this segment's sequence number lies before it (RFC 9293 §3.8.5); 0 clears URG (__tcp_transmit_skb). */
 function urgentField(t: Tcb, seq: number): number {
+  if ((t.opt & OPT_URG_SEEN) === 0 || t.snd.up === t.snd.una) return 0
   const distance = diff(t.snd.up, seq)
-  return distance > 0 ? Math.min(distance, 0xffff) : 0
+  if (distance <= 0) return 0
+  if (distance <= 0xffff) return distance
+  return diff(t.snd.nxt, seq) < 0xffff ? 0xffff : 0
 }
 
 /**
@@ -157,7 +158,7 @@ export function transmit(t: Tcb, segment: TxSegment, mss: number): boolean {
     // RFC 3168 §6.1.5: retransmissions are not ECN-capable.
     if (isNew && (segment.sacked & EVER_RETRANS) === 0) tos = (tos & ~3) | 2
   }
-  const urgent = (t.opt & OPT_URG_SEEN) !== 0 ? urgentField(t, segment.seq) : 0
+  const urgent = urgentField(t, segment.seq)
   if (urgent > 0) flags |= wire.URG
   putHeader(t, packet, at, segment.seq, header, flags)
   if (urgent > 0) wire.setUrgent(b, at, urgent)
@@ -227,6 +228,8 @@ export function transmitSyn(t: Tcb, segment: TxSegment, data: TxSegment | null):
     initialWindow(t, t.rcv.advMss, wscale)
     t.rcv.ssthresh = t.rcv.wnd
   }
+  // Sent again while urgent data waits behind it.
+  const urgent = urgentField(t, segment.seq)
   wire.emit(
     packet.bytes,
     at,
@@ -235,9 +238,10 @@ export function transmitSyn(t: Tcb, segment: TxSegment, data: TxSegment | null):
     segment.seq,
     isAck ? t.rcv.nxt : 0,
     wire.HDR_LEN + size,
-    segment.flags,
+    segment.flags | (urgent > 0 ? wire.URG : 0),
     Math.min(65535, t.rcv.wnd),
   )
+  if (urgent > 0) wire.setUrgent(packet.bytes, at, urgent)
   putSynOptions(packet.bytes, at + wire.HDR_LEN, {
     mss: t.rcv.advMss,
     timestamps,
@@ -266,7 +270,7 @@ function sendBare(t: Tcb, flags: number, seq: number, ace = 0): boolean {
     flags |= ace === 0 ? countFlags(a) : ace
     tos = (tos & ~3) | sentEct(a)
   } else if ((t.opt & OPT_ECN) !== 0) flags |= ecnFlags(t, false)
-  const urgent = (t.opt & OPT_URG_SEEN) !== 0 ? urgentField(t, seq) : 0
+  const urgent = urgentField(t, seq)
   if (urgent > 0) flags |= wire.URG
   putHeader(t, packet, at, seq, header, flags)
   if (urgent > 0) wire.setUrgent(packet.bytes, at, urgent)
@@ -290,7 +294,9 @@ export function sendAck(t: Tcb, ace = 0): void {
 
 /** Sends a keep-alive or window probe: an acknowledgement with a sequence number already used (tcp_xmit_probe_skb). */
 export function sendProbe(t: Tcb): boolean {
-  return sendBare(t, wire.ACK, after(t.snd.up, t.snd.una) ? t.snd.una : (t.snd.una - 1) | 0)
+  // Urgent data within reach is told of besides, from where the window ends.
+  if (between(t.snd.up, add(t.snd.una, 1), add(t.snd.una, 0xffff))) sendBare(t, wire.ACK, t.snd.una)
+  return sendBare(t, wire.ACK, (t.snd.una - 1) | 0)
 }
 
 /** Resets the connection from our side (tcp_send_active_reset; LINUX-TCP 35). */
@@ -309,8 +315,7 @@ export interface DetachedSegment {
   readonly ack: number
   readonly flags: number
   readonly window: number
-  /** Timestamps to carry, or none. */
-  readonly hasTs: boolean
+  /** Timestamps to carry; none if there is 0 to echo, whatever was agreed on. */
   readonly tsVal: number
   readonly tsEcr: number
   readonly tos: number
@@ -324,8 +329,7 @@ export function sendDetached(tcp: Tcp, s: DetachedSegment): void {
   const dst = stack.ipv4.route(s.remote, s.local, 0)
   if (typeof dst === 'number') return
   const packet = stack.pool.allocHeader(0)
-  // With 0 to echo there is nothing to say (tcp_v4_send_ack).
-  const hasTs = s.hasTs && s.tsEcr !== 0
+  const hasTs = s.tsEcr !== 0
   const header = wire.HDR_LEN + (hasTs ? TS_LEN : 0) + (s.md5Key === null ? 0 : MD5_OPTION)
   const at = packet.push(header)
   wire.emit(packet.bytes, at, s.localPort, s.remotePort, s.seq, s.ack, header, s.flags, s.window)

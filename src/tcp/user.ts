@@ -22,7 +22,6 @@ import {
   TCP_CLOSE_WAIT,
   TCP_ESTABLISHED,
   TCP_FIN_WAIT1,
-  TCP_FIN_WAIT2,
   TCP_LAST_ACK,
   TCP_LISTEN,
   TCP_SYN_RECV,
@@ -37,7 +36,6 @@ import {
   EAGAIN,
   EALREADY,
   ECONNABORTED,
-  ECONNRESET,
   EINVAL,
   EISCONN,
   ENETUNREACH,
@@ -49,15 +47,16 @@ import {
 import { AcceptQueue } from './accept-queue.ts'
 import { appendBytes, pushAppended } from './append.ts'
 import { restartAfterIdle } from './cwnd.ts'
+import { disconnect } from './disconnect.ts'
 import { listenFastOpen } from './fastopen.ts'
 import { beginOpen, type SynData, sendFastOpen } from './fastopen-client.ts'
-import { finTimeout } from './input.ts'
 import { initialSequence, timestampOffset } from './isn.ts'
-import { abort, connectionDone, destroy, setState, WAKE_ALL } from './lifecycle.ts'
+import { abort, connectionDone, destroy, needsReset, setState, WAKE_ALL } from './lifecycle.ts'
 import { stopListening } from './listen.ts'
-import { isOutOfMemory, settleMemory } from './memory.ts'
-import { currentMss, initializeReceiveMss, syncMss, TCP_MSS_DEFAULT } from './mss.ts'
+import { settleMemory } from './memory.ts'
+import { currentMss, initializeReceiveMss, syncMss, TCP_MSS_DEFAULT, TS_LEN } from './mss.ts'
 import { beginMtuProbing } from './mtu-probe.ts'
+import { endWithReset, orphaned } from './orphan.ts'
 import { sendFin } from './output.ts'
 import { isTaken } from './port-reuse.ts'
 import { checkAppLimited } from './rate.ts'
@@ -65,21 +64,10 @@ import { bytesBeforeMark, read, spliceRead } from './read.ts'
 import { URG_VALID } from './receive.ts'
 import { releaseQueues, releaseReceived } from './receive-queue.ts'
 import { INITIAL_RTO } from './rtt.ts'
-import { add, diff } from './seq.ts'
-import {
-  INFINITE_SSTHRESH,
-  INIT_CWND,
-  OPT_CONNECTING,
-  OPT_FIN_QUEUED,
-  OPT_NOSPACE,
-  OPT_UNACCEPTED,
-  type Tcb,
-} from './tcb.ts'
+import { diff } from './seq.ts'
+import { OPT_CONNECTING, OPT_NOSPACE, OPT_UNACCEPTED, type Tcb } from './tcb.ts'
 import type { Tcp } from './tcp.ts'
-import { startKeep } from './timer.ts'
-import { enterTimeWait, TIMEWAIT_LEN } from './timewait.ts'
 import { sendActiveReset } from './transmit.ts'
-import { purgeQueue } from './tx-queue.ts'
 import { isReadable } from './window.ts'
 import { isWritable } from './write-space.ts'
 
@@ -133,7 +121,10 @@ export class TcpUser {
   /** connect(2): -EINPROGRESS while the handshake goes on; asked again, its outcome (inet_stream_connect). */
   connect(t: Tcb, address: SockAddr): number {
     if (address.length < SIZEOF_SA_FAMILY) return -EINVAL
-    if (address.family === AF_UNSPEC) return this.#disconnect(t)
+    if (address.family === AF_UNSPEC) {
+      disconnect(t)
+      return 0
+    }
     if ((t.opt & OPT_CONNECTING) !== 0) {
       if (t.fastOpen?.isDeferred === true) return -EISCONN
       if (t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV) return -EALREADY
@@ -173,18 +164,22 @@ export class TcpUser {
     }
     const ports = (t.localPort << 16) | t.remotePort
     const snd = t.snd
-    if (snd.writeSeq === 0 || snd.iss === 0)
-      snd.iss = initialSequence(tcp.hash, tcp.now, t.localAddress, t.remoteAddress, ports)
+    // A socket that was connected before goes on from there.
+    snd.iss = snd.writeSeq || initialSequence(tcp.hash, tcp.now, t.localAddress, t.remoteAddress, ports)
     t.tsOffset = timestampOffset(tcp.hash, t.localAddress, t.remoteAddress)
     snd.una = snd.nxt = snd.writeSeq = snd.up = snd.sml = snd.iss
+    snd.wnd = snd.maxWnd = snd.wl1 = 0
     t.rcv.nxt = t.rcv.wup = t.rcv.copiedSeq = 0
     snd.mssClamp = snd.userMss > 0 ? snd.userMss : TCP_MSS_DEFAULT
     beginMtuProbing(t)
     syncMss(t, dst.mtu)
-    t.rcv.wnd = 0
+    // With timestamps, until the peer does without (tcp_connect_init).
+    if (stack.sysctl.tcp_timestamps !== 0) snd.mss -= TS_LEN
     initializeReceiveMss(t)
-    t.rto = 1000000
-    t.error = 0
+    t.rcv.wnd = 0
+    t.rto = INITIAL_RTO
+    t.retransmits = t.error = 0
+    t.closedRead = false
     tcp.hashIn(t)
     t.opt |= OPT_CONNECTING
     return beginOpen(t, data)
@@ -194,46 +189,6 @@ export class TcpUser {
   #choosePort(t: Tcb): number {
     if (t.portBucket !== null && t.localPort !== 0) return isTaken(t, t.localPort) ? -EADDRNOTAVAIL : 0
     return this.#tcp.ports.connect(t, isTaken)
-  }
-
-  #disconnect(t: Tcb): number {
-    if (t.fastOpen !== null) {
-      t.fastOpen.isDeferred = t.fastOpen.synFastOpen = t.fastOpen.synData = false
-      t.fastOpen.clientFail = 0
-    }
-    this.#tcp.now = t.stack.clock.now()
-    const state = t.state
-    if (state === TCP_LISTEN) {
-      stopListening(t)
-      this.#tcp.removeListener(t)
-    } else if (needsReset(state)) {
-      sendActiveReset(t)
-      t.error = ECONNRESET
-    } else if (state === TCP_SYN_SENT) t.error = ECONNRESET
-    connectionDone(t)
-    releaseQueues(t)
-    purgeQueue(t)
-    settleMemory(t)
-    if (!t.isFlag(SF_BINDADDR_LOCK)) t.localAddress = 0
-    t.remoteAddress = t.remotePort = 0
-    t.shutdownMask = 0
-    t.closedRead = false
-    t.rcv.copiedSeq = t.rcv.nxt
-    t.urgData = t.pingpong = t.ato = t.quickAck = 0
-    t.opt &= ~(OPT_CONNECTING | OPT_FIN_QUEUED)
-    t.srtt = t.caState = t.sackedOut = t.lostOut = t.retransOut = t.snd.cwndCnt = 0
-    t.backoff = t.retransmits = t.totalRetrans = 0
-    t.rto = INITIAL_RTO
-    t.snd.cwnd = INIT_CWND
-    t.snd.ssthresh = INFINITE_SSTHRESH
-    t.recovery = null
-    t.stats = null
-    t.isActive = false
-    t.delivered = 0
-    t.snd.writeSeq = add(t.snd.writeSeq, t.snd.maxWnd + 2)
-    t.snd.iss = 0
-    t.dst = null
-    return 0
   }
 
   getName(t: Tcb, peer: boolean, into: SockAddr): number {
@@ -275,15 +230,15 @@ export class TcpUser {
       if (state === TCP_SYN_SENT || state === TCP_SYN_RECV) return -EAGAIN
       return -EPIPE
     }
-    if (t.error !== 0) return -t.takeError()
-    if ((t.shutdownMask & SEND_SHUTDOWN) !== 0) return -EPIPE
     this.#tcp.now = t.stack.clock.now()
     const mss = currentMss(t)
+    if (t.error !== 0) return -t.takeError()
+    if ((t.shutdownMask & SEND_SHUTDOWN) !== 0) return -EPIPE
     checkAppLimited(t)
     if (t.packetsOut === 0 && t.sendHead === null) restartAfterIdle(t)
     const taken = appendBytes(t, bytes, offset, length, flags, mss, message, zerocopy)
     if (taken < length && (t.opt & OPT_NOSPACE) === 0) t.opt |= OPT_NOSPACE
-    if (taken > 0) pushAppended(t, flags, mss, tsflags)
+    if (taken > 0) pushAppended(t, flags, mss, tsflags, taken < length)
     settleMemory(t)
     return taken === 0 && length > 0 ? -EAGAIN : taken
   }
@@ -320,10 +275,10 @@ export class TcpUser {
         t.shutdownMask |= mask
         break
       case TCP_LISTEN:
-        if ((mask & RCV_SHUTDOWN) !== 0) this.#disconnect(t)
+        if ((mask & RCV_SHUTDOWN) !== 0) disconnect(t)
         break
       case TCP_SYN_SENT:
-        this.#disconnect(t)
+        disconnect(t)
         break
       default:
         t.shutdownMask |= mask
@@ -356,8 +311,7 @@ export class TcpUser {
     if (unread > 0) {
       // RFC 2525 §2.17: the peer must learn that its data was thrown away.
       t.stack.counters.TcpExtTCPAbortOnClose++
-      sendActiveReset(t)
-      connectionDone(t)
+      endWithReset(t)
       return
     }
     if (t.isFlag(SF_LINGER) && t.lingerSeconds === 0) {
@@ -371,28 +325,7 @@ export class TcpUser {
       return
     }
     if (closeState(t)) sendFin(t)
-    this.#orphaned(t)
-  }
-
-  /** Nobody owns it any more: how long the protocol may go on alone. */
-  #orphaned(t: Tcb): void {
-    t.isOrphan = true
-    t.tcp.memory.orphans++
-    if (t.state !== TCP_FIN_WAIT2) {
-      if (t.state === TCP_CLOSE || !isOutOfMemory(t, 0)) return
-      sendActiveReset(t)
-      connectionDone(t)
-      return
-    }
-    if (t.tuning.linger2 < 0) {
-      t.stack.counters.TcpExtTCPAbortOnLinger++
-      sendActiveReset(t)
-      connectionDone(t)
-      return
-    }
-    const timeout = finTimeout(t)
-    if (timeout > TIMEWAIT_LEN) startKeep(t, timeout - TIMEWAIT_LEN)
-    else enterTimeWait(t, TCP_FIN_WAIT2, timeout)
+    orphaned(t)
   }
 
   /** A finished handshake nobody accepted: reset (inet_child_forget). */
@@ -438,7 +371,7 @@ export class TcpUser {
     switch (request) {
       case SIOCINQ:
         if (t.state === TCP_LISTEN) return -EINVAL
-        return bytesBeforeMark(t)
+        return t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV ? 0 : bytesBeforeMark(t)
       case SIOCOUTQ:
         if (t.state === TCP_LISTEN) return -EINVAL
         return t.state === TCP_SYN_SENT || t.state === TCP_SYN_RECV ? 0 : diff(t.snd.writeSeq, t.snd.una)
@@ -455,14 +388,6 @@ export class TcpUser {
 
 /** A Fast Open child before the end of its handshake: it may be written to (tcp_passive_fastopen). */
 const isEarlyChild = (t: Tcb): boolean => t.fastOpen !== null && t.fastOpen.request !== null
-
-/** A RST is owed when these states end without a close (tcp_need_reset). */
-const needsReset = (state: number): boolean =>
-  state === TCP_ESTABLISHED ||
-  state === TCP_CLOSE_WAIT ||
-  state === TCP_FIN_WAIT1 ||
-  state === TCP_FIN_WAIT2 ||
-  state === TCP_SYN_RECV
 
 /** The state a close leads to; true if a FIN must be sent (tcp_close_state). */
 function closeState(t: Tcb): boolean {

@@ -8,6 +8,7 @@ import { SF_RCVBUF_LOCK, SOCK_MIN_RCVBUF } from '../sock/sock.ts'
 import type { Interface } from '../stack/interface.ts'
 import { noteWindow } from './limiter.ts'
 import { mayGrow } from './memory.ts'
+import type { Segment } from './segment.ts'
 import { diff } from './seq.ts'
 import { ACK_NOMEM, OPT_UNACCEPTED, type Tcb } from './tcb.ts'
 
@@ -84,19 +85,19 @@ export function isReadable(t: Tcb, target: number): boolean {
 /** Window and scale of a SYN or SYN-ACK (tcp_select_initial_window); writes rcv.wnd, rcv.wscale and the clamp. */
 export function initialWindow(t: Tcb, mss: number, scaling: boolean): void {
   const sysctl = t.stack.sysctl
-  let space = fullSpace(t)
-  const clamp = t.rcv.windowClamp > 0 ? t.rcv.windowClamp : 65535 << 14
-  if (space > clamp) space = clamp
+  const all = fullSpace(t)
+  let clamp = t.rcv.windowClamp > 0 ? t.rcv.windowClamp : 65535 << 14
+  // A buffer that the program chose bounds the window for good (tcp_connect_init, tcp_openreq_init_rwin).
+  if (t.isFlag(SF_RCVBUF_LOCK)) clamp = Math.min(clamp, all)
+  let space = Math.min(all, clamp)
   if (space > mss) space -= space % mss
   t.rcv.wnd = sysctl.tcp_workaround_signed_windows ? Math.min(space, 32767) : space
   t.rcv.wscale = 0
   if (scaling) {
-    let most = space
-    if (!t.isFlag(SF_RCVBUF_LOCK)) most = Math.max(space, sysctl.tcp_rmem[2] as number, sysctl.rmem_max)
-    most = Math.min(most, clamp)
+    const most = Math.min(Math.max(space, sysctl.tcp_rmem[2] as number, sysctl.rmem_max), clamp)
     t.rcv.wscale = Math.min(14, Math.max(0, 31 - Math.clz32(most) - 15))
   }
-  t.rcv.windowClamp = Math.min(65535 * 2 ** t.rcv.wscale, clamp)
+  t.rcv.windowClamp = Math.min(65535 << t.rcv.wscale, clamp)
 }
 
 /** The window we could offer now (__tcp_select_window). */
@@ -162,7 +163,8 @@ export function selectWindow(t: Tcb): number {
   const old = rcv.wnd
   rcv.wnd = window
   rcv.wup = rcv.nxt
-  window = Math.min(window, 65535 << rcv.wscale)
+  const isSigned = rcv.wscale === 0 && t.stack.sysctl.tcp_workaround_signed_windows !== 0
+  window = Math.min(window, isSigned ? 32767 : 65535 << rcv.wscale)
   const field = window >> rcv.wscale
   if (field === 0) {
     t.isPredicting = false
@@ -245,11 +247,9 @@ export function adjustReceiveSpace(t: Tcb, nowUs: number): void {
   const elapsed = ((nowUs | 0) - rcv.spaceTime) | 0
   // Times wrap after 71 minutes: a negative distance is a long one.
   if (rcv.rttUs === 0 || (elapsed >= 0 && elapsed < rcv.rttUs >> 3)) return
-  const copied = diff(rcv.copiedSeq, rcv.spaceSeq)
-  if (copied > rcv.spaceBytes) {
-    growReceiveBuffer(t, copied)
-    rcv.spaceBytes = copied
-  }
+  // A program that leaves data in the queue does not keep up: it needs no more.
+  const copied = diff(rcv.copiedSeq, rcv.spaceSeq) - diff(rcv.nxt, rcv.copiedSeq)
+  if (copied > rcv.spaceBytes) growReceiveBuffer(t, copied)
   rcv.spaceSeq = rcv.copiedSeq
   rcv.spaceTime = nowUs | 0
 }
@@ -280,9 +280,11 @@ export function clampWindow(t: Tcb): void {
 function growReceiveBuffer(t: Tcb, copied: number): void {
   const { rcv } = t
   const { sysctl } = t.stack
+  const old = rcv.spaceBytes
+  rcv.spaceBytes = copied
   if (sysctl.tcp_moderate_rcvbuf === 0 || t.isFlag(SF_RCVBUF_LOCK)) return
   let window = copied * 2
-  window += 2 * Math.floor((window * (copied - rcv.spaceBytes)) / Math.max(rcv.spaceBytes, 1))
+  window += 2 * Math.floor((window * (copied - old)) / Math.max(old, 1))
   const last = t.disorder === null ? null : t.disorder.oooTail
   if (last !== null && t.oooHead !== null) window += diff(last.endSeq, rcv.nxt)
   const space = Math.min(spaceFromWindow(t, window), sysctl.tcp_rmem[2] as number)
@@ -291,13 +293,12 @@ function growReceiveBuffer(t: Tcb, copied: number): void {
   rcv.windowClamp = windowFromSpace(t, space)
 }
 
-/** The receiver's own estimate of the round trip: one sample (tcp_rcv_rtt_update). */
+/** The receiver's own estimate of the round trip: one sample; a long one counts only if nobody is behind with reading (tcp_rcv_rtt_update). */
 function receiverRtt(t: Tcb, sampleUs: number, windowSample: boolean): void {
-  const old = t.rcv.rttUs
-  const sample = Math.max(1, sampleUs) * 8
-  if (old === 0) t.rcv.rttUs = sample
-  else if (windowSample) t.rcv.rttUs = Math.min(old, sample)
-  else t.rcv.rttUs = old + ((sample >> 3) - (old >> 3))
+  const { rcv } = t
+  const old = rcv.rttUs
+  if (old === 0 || sampleUs * 8 < old) rcv.rttUs = sampleUs * 8
+  else if (!windowSample && rcv.nxt === rcv.copiedSeq) rcv.rttUs = old - (old >> 3) + sampleUs
 }
 
 /** Measures by the time a full window takes to arrive; needs no timestamps (tcp_rcv_rtt_measure). */
@@ -305,16 +306,20 @@ export function measureRttByWindow(t: Tcb, nowUs: number): void {
   const rcv = t.rcv
   if (rcv.rttStarted) {
     if (diff(rcv.nxt, rcv.rttSeq) < 0) return
-    receiverRtt(t, Math.min(((nowUs | 0) - rcv.rttTime) & 0x7fffffff, 0x7ffffff), true)
+    receiverRtt(t, Math.min(((nowUs | 0) - rcv.rttTime) & 0x7fffffff, 0x7ffffff) || 1, true)
   }
   rcv.rttSeq = (rcv.nxt + rcv.wnd) | 0
   rcv.rttTime = nowUs | 0
   rcv.rttStarted = true
 }
 
-/** Measures by an echoed timestamp of a full segment (tcp_rcv_rtt_measure_ts). */
-export function measureRttByTimestamp(t: Tcb, nowMs: number, length: number): void {
-  if (length < t.rcv.mss || t.rcvTsEcr === 0) return
-  const delta = (nowMs + t.tsOffset - t.rcvTsEcr) | 0
-  if (delta >= 0 && delta < 100000) receiverRtt(t, delta * 1000 || 1000, false)
+/** Measures by a timestamp that is echoed for the first time, if in a full segment (tcp_rcv_rtt_measure_ts). */
+export function measureRttByTimestamp(t: Tcb, g: Segment): void {
+  const { rcv, rcvTsEcr } = t
+  if (!g.hasTs || rcvTsEcr === rcv.rttTsEcr) return
+  rcv.rttTsEcr = rcvTsEcr
+  if (diff(g.endSeq, g.seq) < rcv.mss || rcvTsEcr === 0) return
+  // Less than a tick of the clock tells nothing.
+  const delta = (t.tcp.nowMs() + t.tsOffset - rcvTsEcr) | 0
+  if (delta > 0 && delta < 100000) receiverRtt(t, delta * 1000, false)
 }

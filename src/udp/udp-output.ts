@@ -244,7 +244,7 @@ export abstract class UdpOutput extends Sock implements PacketOwner {
     const { ipv4, sysctl, counters } = this.stack
     this.#finish(packet, saddr, daddr, dport, length + wire.HDR_LEN)
     let df = mtuDiscover === IP_PMTUDISC_DO || mtuDiscover === IP_PMTUDISC_PROBE
-    if (mtuDiscover === IP_PMTUDISC_WANT) df = length + HEADERS <= dst.mtu
+    if (mtuDiscover === IP_PMTUDISC_WANT) df = length + HEADERS <= dst.mtu && !dst.mtuLocked
     const own = this.ttl < 0 ? sysctl.ip_default_ttl : this.ttl
     const ttl = control !== null && control.ttl >= 0 ? control.ttl : ip4.isMulticast(daddr) ? multicastOf(this).ttl : own
     const tos = control !== null && control.tos >= 0 ? control.tos : this.tos

@@ -4,7 +4,7 @@ import type { Dst } from '../../src/ip/dst.ts'
 import { MAX_PATHS } from '../../src/ip/pmtu.ts'
 import type { Stack } from '../../src/stack/stack.ts'
 import * as errno from '../../src/sys/errno.ts'
-import { get32, put16 } from '../../src/wire/bytes.ts'
+import { get32 } from '../../src/wire/bytes.ts'
 import * as icmp from '../../src/wire/icmpv4.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
 import { datagram, ip, isSound, message, Net, pattern, Sink, type Wire } from '../stack/net.ts'
@@ -178,7 +178,6 @@ test("errors are handed to the transport of the quoted packet with Linux's errno
     [3, 14, errno.EHOSTUNREACH, true],
     [3, 15, errno.EHOSTUNREACH, true],
     [11, 0, errno.EHOSTUNREACH, false],
-    [11, 1, errno.EHOSTUNREACH, false],
     [12, 0, errno.EPROTO, true],
   ]
   for (const [type, code] of expected) report(wire, type, code, 0, ours('9.9.9.9'))
@@ -192,7 +191,12 @@ test("errors are handed to the transport of the quoted packet with Linux's errno
   assert.deepEqual(first?.quoted, pattern(1400))
   report(wire, 3, 16, 0, ours('9.9.9.9'))
   report(wire, icmp.SOURCE_QUENCH, 0, 0, ours('9.9.9.9'))
-  assert.equal(sink.errors.length, expected.length, 'unknown codes and source quench (RFC 6633) are not passed on')
+  report(wire, icmp.TIME_EXCEEDED, icmp.REASSEMBLY_EXCEEDED, 0, ours('9.9.9.9'))
+  assert.equal(
+    sink.errors.length,
+    expected.length,
+    'unknown codes, source quench (RFC 6633) and what reassembly gave up (icmp_unreach) are not passed on',
+  )
   assert.equal(stack.counters.IcmpInSrcQuenchs, 1)
 })
 
@@ -233,17 +237,28 @@ test('"fragmentation needed" sets the path MTU of that destination only, and tel
   assert.equal(held.mtu, 1500)
 })
 
-test('"fragmentation needed" with MTU 0 steps down the plateaus of RFC 1191 §7.1', () => {
+test('"fragmentation needed" without an MTU locks the path at min_pmtu, and no later one changes it (__ip_rt_update_pmtu)', () => {
   const { wire, stack } = setup()
   const held = stack.ipv4.route(ip('9.9.9.9'), 0, 0) as Dst
-  const seen: number[] = []
-  for (const length of [1500, 1492, 1006]) {
-    const quoted = ours('9.9.9.9')
-    put16(quoted, 2, length)
-    report(wire, 3, 4, 0, quoted)
-    seen.push(held.mtu)
+  for (const claimed of [552, 0, 600]) {
+    report(wire, 3, 4, claimed, ours('9.9.9.9'))
+    assert.equal(held.mtu, 552)
+    assert.equal(held.mtuLocked, claimed !== 552)
   }
-  assert.deepEqual(seen, [1492, 576, 576])
+})
+
+test('ip_no_pmtu_disc: 1 sinks to min_pmtu whatever is claimed, 2 hears nothing, 3 only TCP (ip-sysctl.rst, icmp_unreach)', () => {
+  for (const [mode, mtu] of [
+    [0, 1000],
+    [1, 552],
+    [2, 1500],
+    [3, 1500],
+  ] as const) {
+    const { wire, stack } = setup()
+    stack.sysctl.ip_no_pmtu_disc = mode
+    report(wire, 3, 4, 1000, ours('9.9.9.9'))
+    assert.equal((stack.ipv4.route(ip('9.9.9.9'), 0, 0) as Dst).mtu, mtu, `mode ${mode}`)
+  }
 })
 
 test('a path MTU is not believed if the transport says the quoted packet is not its own (RFC 5927 §7, Transport.owns)', () => {

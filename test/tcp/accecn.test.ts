@@ -112,16 +112,49 @@ tcp('AccECN: the option of a SYN-ACK shares the padding of others (tcp_synack_op
   }
 })
 
-tcp('AccECN: a SYN that was lost is sent again without asking (RFC 9768 §3.1.4.1; tcp_ecn_fallback)', () => {
+tcp('AccECN: a SYN that was lost asks once again, then no more (RFC 9768 §3.1.4.1; tcp_ecn_fallback)', () => {
   const c = asking()
+  c.advance(1000)
+  c.expect({ flags: 'SEWe' })
   c.advance(1000)
   c.expect({ flags: 'S' })
   // The first got through after all.
   c.sendSyn({ flags: 'S.W', ack: 1 })
   c.expect({ flags: '.W', tos: 2 })
   const stubborn = asking({ tcp_ecn_fallback: 0 })
-  stubborn.advance(1000)
-  stubborn.expect({ flags: 'SEWe' })
+  for (let i = 0; i < 3; i++) {
+    stubborn.advance(1000)
+    stubborn.expect({ flags: 'SEWe' })
+  }
+})
+
+tcp('AccECN: the third SYN-ACK tells nothing, and what follows is not ECT (RFC 9768 §3.2.3.2.2)', () => {
+  const c = listening({ sysctl: { tcp_ecn: 3 } })
+  c.sendSyn({ flags: 'SEWe' })
+  c.expect({ flags: 'S.W' })
+  c.advance(1000)
+  c.expect({ flags: 'S.W' })
+  c.advance(2000)
+  c.expect({ flags: 'S.' })
+  const listener = c.t
+  c.send({ seq: 1, ack: 1, flags: '.W' })
+  c.acceptFrom(listener)
+  c.write(10)
+  c.expect({ flags: '.Ee', tos: 0 })
+  assert.equal(info(c.t).tcpi_accecn_fail_mode, 1)
+})
+
+tcp('AccECN: a third ACK that was marked is counted (RFC 9768 §3.2.2; tcp_ecn_openreq_child)', () => {
+  const c = listening({ sysctl: { tcp_ecn: 3 } })
+  const listener = c.t
+  c.sendSyn({ flags: 'SEWe' })
+  c.take()
+  c.send({ seq: 1, ack: 1, flags: '.W', tos: 3 })
+  c.acceptFrom(listener)
+  c.write(10)
+  // ACE counts from 5: AE and CWR.
+  c.expect({ flags: '.We', tos: 2 })
+  assert.equal(info(c.t).tcpi_received_ce, 1)
 })
 
 tcp('AccECN: a server learns from the third ACK how its SYN-ACK came (RFC 9768 §3.2.2.1; tcp_accecn_third_ack)', () => {

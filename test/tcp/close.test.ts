@@ -1,6 +1,7 @@
 /** Ending: close with unread data, SO_LINGER, shutdown, orphans (RFC 9293 §3.6, RFC 2525 §2.17, LINUX-TCP 35..37). */
 import assert from 'node:assert/strict'
 import { AF_INET, AF_UNSPEC, SockAddr } from '../../src/sock/address.ts'
+import { TCP_MAXSEG, TCP_WINDOW_CLAMP } from '../../src/sock/constants.ts'
 import { SF_LINGER } from '../../src/sock/sock.ts'
 import { POLLHUP, POLLIN, POLLRDHUP } from '../../src/sock/wait-queue.ts'
 import { ECONNRESET, EINVAL, ENOTCONN, EPIPE } from '../../src/sys/errno.ts'
@@ -152,6 +153,40 @@ tcp('connect to AF_UNSPEC: dissolves the connection with a reset; the socket can
   const d = c.host.peer(41000, c.t.localPort)
   d.expect({ flags: 'S' })
 })
+
+tcp(
+  'connect to AF_UNSPEC: the next connection has none of the options, and begins where the last could have sent to (tcp_disconnect)',
+  () => {
+    const c = established({ window: 1000 })
+    c.set(TCP_MAXSEG, 700)
+    c.set(TCP_WINDOW_CLAMP, 5000)
+    c.write(100)
+    c.drain()
+    c.t.connect(new SockAddr(AF_UNSPEC))
+    c.drain()
+    const next = c.t.snd.writeSeq
+    assert.equal(next, (c.t.snd.una + 100 + 1000 + 2) | 0)
+    c.t.connect(new SockAddr(AF_INET, REMOTE, 41000))
+    c.host.clock.settle()
+    c.host.peer(41000, c.t.localPort).expect({ flags: 'S', mss: 1460, window: 64240 })
+    assert.equal(c.t.snd.iss, next)
+    assert.equal(c.counter('TcpAttemptFails'), 0)
+  },
+)
+
+tcp(
+  'connect to AF_UNSPEC: in LAST-ACK with a FIN that could not leave yet there is a reset, too (tcp_disconnect)',
+  () => {
+    const c = closeWait({ window: 100 })
+    c.write(1000)
+    c.shutdown(1)
+    assert.equal(c.state, 'LAST-ACK')
+    c.drain()
+    c.t.connect(new SockAddr(AF_UNSPEC))
+    c.expect({ flags: 'R.', seq: 101 })
+    assert.equal(c.error(), ECONNRESET)
+  },
+)
 
 tcp('Half-close: the other side goes on sending for as long as it likes (RFC 9293 §3.6)', () => {
   const c = closeWait()

@@ -12,6 +12,7 @@ import { EINVAL, ENOENT, ETIMEDOUT } from '../../src/sys/errno.ts'
 import { Md5 } from '../../src/sys/md5.ts'
 import { Random } from '../../src/sys/random.ts'
 import { VirtualClock } from '../../src/sys/virtual-clock.ts'
+import { currentMss } from '../../src/tcp/mss.ts'
 import type { Tcb } from '../../src/tcp/tcb.ts'
 import { Tcp } from '../../src/tcp/tcp.ts'
 import { tcp } from './dsl.ts'
@@ -106,6 +107,14 @@ tcp(
     assert.equal(pair.sign(client, SERVER, 'secret'), 0)
     const server = pair.open(client)
     assert.ok(typeof server !== 'number', `accept: ${server}`)
+    // As tcp_info has it, which does not know of the signature's room; segments do (tcp_header_len, tcp_current_mss).
+    assert.deepEqual(
+      [client, server].map((t) => [t.snd.mss, currentMss(t)]),
+      [
+        [1460, 1440],
+        [1460, 1440],
+      ],
+    )
     carry(pair, client, server, 300000)
     carry(pair, server, client, 300000)
     assert.equal(pair.server.counters.TcpExtTCPMD5Failure + pair.client.counters.TcpExtTCPMD5Failure, 0)

@@ -1,5 +1,12 @@
 /** Segment sizes: the MSS option (RFC 9293 §3.7.1, RFC 6691), TCP_MAXSEG, path MTU (RFC 1191, LINUX-TCP 4). */
 import assert from 'node:assert/strict'
+import {
+  IP_PMTUDISC_DO,
+  IP_PMTUDISC_DONT,
+  IP_PMTUDISC_OMIT,
+  IP_PMTUDISC_PROBE,
+  IP_PMTUDISC_WANT,
+} from '../../src/sock/sock.ts'
 import { established, synReceived, synSent, tcp } from './dsl.ts'
 
 const TCP_MAXSEG = 2
@@ -35,6 +42,25 @@ tcp('MSS: an absurdly small option is raised to tcp_min_snd_mss = 48 (ip-sysctl;
   c.write(480)
   for (const s of c.drain()) assert.ok(s.data >= 8, String(s.data))
   for (let i = 0; i < 100 && c.t.txHead !== null; i++) c.send()
+})
+
+tcp('IP_MTU_DISCOVER: DF if it is WANT and no router locked the MTU, or DO (ip_dont_fragment)', () => {
+  for (const [discover, locked, df] of [
+    [IP_PMTUDISC_WANT, false, true],
+    [IP_PMTUDISC_WANT, true, false],
+    [IP_PMTUDISC_DO, true, true],
+    [IP_PMTUDISC_DONT, false, false],
+    [IP_PMTUDISC_PROBE, false, false],
+    [IP_PMTUDISC_OMIT, false, false],
+  ] as const) {
+    const c = established()
+    c.t.mtuDiscover = discover
+    // Nobody may send less than min_pmtu, 552: the MTU stays there.
+    if (locked) c.sendIcmp(1, 3, 4, 68)
+    c.write(100)
+    assert.equal(c.expect({ data: 100 }).df, df, `${discover} ${locked}`)
+    c.send()
+  }
 })
 
 tcp('TCP_MAXSEG: lowers what we advertise and send, and is inherited (LINUX-TCP 4)', () => {

@@ -1,10 +1,12 @@
 /** Probing for the path's MTU where nobody reports it (RFC 4821, RFC 8899; Linux tcp_mtu_probing). */
 import assert from 'node:assert/strict'
-import { tcp } from './dsl.ts'
+import { type MtuProbe, PROBE_NONE, prepareMtuProbe } from '../../src/tcp/mtu-probe.ts'
+import { established, tcp } from './dsl.ts'
 import { Path } from './path.ts'
 
 const HEADERS = 40
 const TIMESTAMPS = 12
+const MSG_EOR = 0x80
 
 /** Segments longer than `mtu` vanish on the way. */
 const blackHole = (mtu: number) => ({
@@ -50,4 +52,20 @@ tcp('tcp_mtu_probing 2: a path that takes everything ends at the MTU of the inte
   path.run(6e6)
   assert.ok(flow.sender.snd.mss >= 1448 - 8, `${flow.sender.snd.mss}`)
   assert.equal(path.counters.TcpExtTCPMTUPFail, 0)
+})
+
+tcp('A probe that would join two messages is none, and joins nothing (tcp_can_coalesce_send_queue_head)', () => {
+  // Half of the window is a segment.
+  const c = established({ sysctl: { tcp_mtu_probing: 2 }, window: 800 })
+  const { snd } = c.t
+  c.write(400)
+  c.expect({ data: 400 })
+  snd.cwnd = 1
+  c.write(400)
+  c.write(100, MSG_EOR)
+  c.write(4000)
+  snd.wnd = 65535
+  snd.cwnd = 20
+  assert.equal(prepareMtuProbe(c.t, c.t.mtuProbe as MtuProbe), PROBE_NONE)
+  assert.equal(c.t.sendHead?.bytes, 400)
 })

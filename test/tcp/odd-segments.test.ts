@@ -126,6 +126,21 @@ tcp('TIME-WAIT answers a segment whose options are broken; a connection drops it
   }
 })
 
+tcp('A segment with broken options, or signed by a key nobody has, draws no reset (tcp_v4_send_reset)', () => {
+  const broken = [178, 179, ...new Array<number>(18).fill(1)]
+  const md5 = [1, 1, 19, 18, ...new Array<number>(16).fill(7)]
+  const ao = [29, 16, ...new Array<number>(14).fill(9), 1, 1, 1, 1]
+  for (const raw of [broken, md5, ao])
+    for (const c of [finWait2({}, true), listening(), synSent()]) {
+      c.drain()
+      c.send({ flags: '.', seq: 1, ack: 100, data: 10, raw })
+      c.expectNothing()
+    }
+  const c = finWait2({}, true)
+  c.send({ flags: 'F.', seq: 101, raw: broken })
+  assert.equal(c.state, 'CLOSED')
+})
+
 tcp('A reset from our side has URG while urgent data is out (tcp_transmit_skb)', () => {
   const c = established()
   c.send({ data: 10 })

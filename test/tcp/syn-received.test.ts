@@ -129,12 +129,13 @@ tcp(
 )
 
 tcp(
-  'SYN-RECEIVED: port unreachable about the SYN-ACK ends the request; other sequence numbers do not (tcp_req_err)',
+  'SYN-RECEIVED: host unreachable about the SYN-ACK ends the request; other codes and sequence numbers do not (tcp_req_err)',
   () => {
     const c = synReceived()
-    c.sendIcmp(50, 3, 3)
-    assert.equal(c.state, 'SYN-RECEIVED')
+    c.sendIcmp(50, 3, 1)
     c.sendIcmp(0, 3, 3)
+    assert.equal(c.state, 'SYN-RECEIVED')
+    c.sendIcmp(0, 3, 1)
     assert.equal(c.state, 'CLOSED')
   },
 )

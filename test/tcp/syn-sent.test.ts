@@ -259,6 +259,14 @@ tcp(
   },
 )
 
+tcp('SYN-SENT: with tcp_timestamps=0 the echo of a segment is not read (tcp_parse_options)', () => {
+  const c = synSent({ sysctl: { tcp_timestamps: 0 } })
+  c.send({ flags: '.', seq: 0, ack: 1, ts: [1, 5] })
+  c.expectNothing()
+  c.send({ flags: 'S.', seq: 0, ack: 1, mss: 1460, ts: [1, 5] })
+  c.expect({ flags: '.', seq: 1, ack: 1 })
+})
+
 tcp('SYN-SENT: after a retransmitted SYN the window starts at one segment (RFC 5681 §3.1; RFC 6298 §5.7)', () => {
   const c = synSent()
   c.advance(3000)

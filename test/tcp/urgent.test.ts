@@ -7,6 +7,7 @@ import { established, tcp } from './dsl.ts'
 
 const MSG_OOB = 1
 const SIOCATMARK = 0x8905
+const MSS = 1460
 
 /** recv(MSG_OOB): the byte, or -errno. */
 function oob(t: ReturnType<typeof established>['t']): number {
@@ -93,4 +94,18 @@ tcp('Urgent: pointers into the past and far into the future do no harm (hostile)
   let total = 0
   for (let n = c.t.receive(b, 0, 5000, 0, null); n > 0; n = c.t.receive(b, 0, 5000, 0, null)) total += n
   assert.ok(total > 900 && total <= 1014, String(total))
+})
+
+tcp('Urgent: what goes again has the pointer only if that is within 65535 bytes (__tcp_transmit_skb)', () => {
+  for (const [length, flags, urgent] of [[65534, '.U', 65535], [65535, '.', 0]] as const) {
+    const c = established({ window: 5000, wscale: 7, sndbuf: 1e6 })
+    c.write(MSS)
+    c.t.snd.cwnd = 100
+    c.write(length - MSS)
+    c.write(1, MSG_OOB)
+    c.drain()
+    assert.equal(c.t.sendHead, null)
+    c.expectAfter(300, { flags, seq: 1, urgent })
+    c.send()
+  } // biome-ignore format: one line
 })
