@@ -13,7 +13,7 @@ const PACES: readonly number[] = [40, 300, 3000, 5]
 /** The kernel's clock is real: a difference counts if it is there each time. */
 const RETRIES = 3
 /** A timer that seldom fires within a wait is not seen in three plays: more for those without a reason. */
-const MORE_RETRIES = 40
+export const MORE_RETRIES = 40
 /** Sequences the kernel is given at once. */
 const BATCH = 1000
 
@@ -42,9 +42,9 @@ export interface Comparison {
 }
 
 /** Where they part at last with the pace that goes farthest; null if they do not. */
-function part(kernel: Kernel, sequence: Sequence, { texts, times }: Played): Difference | null {
+function part(kernel: Kernel, sequence: Sequence, { texts, times, start }: Played): Difference | null {
   let farthest: Difference | null = null
-  for (const pace of [...PHASES.map((phase) => ({ times, phase })), ...PACES]) {
+  for (const pace of [{ times, phase: 0, start }, ...PHASES.map((phase) => ({ times, phase })), ...PACES]) {
     const ours = playOurs(sequence, kernel.sysctls, endsOf(0), pace)
     const at = texts.findIndex((text, i) => text !== ours[i])
     if (at < 0) return null
@@ -76,11 +76,16 @@ function attributed(found: Difference, plays: readonly Played[]): Difference {
 }
 
 /** Those that differ each time. */
-function suspicious(kernel: Kernel, sequences: readonly Sequence[], outcomes: readonly Played[]): Difference[] {
+function suspicious(
+  kernel: Kernel,
+  sequences: readonly Sequence[],
+  outcomes: readonly Played[],
+  plays: number,
+): Difference[] {
   const suspects = sequences.filter((sequence, i) => part(kernel, sequence, outcomes[i] as Played) !== null)
   const found = confirm(kernel, suspects, RETRIES).filter((difference) => difference !== null)
   const unlisted = found.filter(({ reason }) => reason === undefined).map(({ sequence }) => sequence)
-  const again = confirm(kernel, unlisted, MORE_RETRIES).filter((difference) => difference !== null)
+  const again = confirm(kernel, unlisted, plays).filter((difference) => difference !== null)
   return [...found.filter(({ reason }) => reason !== undefined), ...again]
 }
 
@@ -110,9 +115,11 @@ function kindOf({ sequence, at, kernel, ours }: Difference): string {
       ? 'open'
       : step.kind === 'segment'
         ? `segment ${step.flags}`
-        : step.kind === 'call'
-          ? step.name
-          : 'wait'
+        : step.kind === 'icmp'
+          ? `icmp ${step.type}/${step.code}`
+          : step.kind === 'call'
+            ? step.name
+            : 'wait'
   const theirs = (kernel[at] ?? '').split(' ')
   const mine = (ours[at] ?? '').split(' ')
   const i = theirs.findIndex((word, k) => word !== mine[k])
@@ -122,8 +129,8 @@ function kindOf({ sequence, at, kernel, ours }: Difference): string {
 
 /** Seeds whose sequences differ each time. */
 export function differing(kernel: Kernel, first: number, count: number): number[] {
-  const sequences = Array.from({ length: count }, (_, i) => generate(first + i))
-  const found = suspicious(kernel, sequences, kernel.run(sequences))
+  const sequences = Array.from({ length: count }, (_, i) => generate(first + i, kernel.mixes))
+  const found = suspicious(kernel, sequences, kernel.run(sequences), MORE_RETRIES)
   return found.filter(({ reason }) => reason === undefined).map(({ sequence }) => sequence.seed)
 }
 
@@ -144,6 +151,7 @@ export function compareSequences(
   first: number,
   count: number,
   shown: number,
+  plays: number = MORE_RETRIES,
   isVerbose = false,
   note?: (progress: Progress) => void,
 ): Comparison {
@@ -151,7 +159,9 @@ export function compareSequences(
   let steps = 0
   let segments = 0
   for (let from = 0; from < count; from += BATCH) {
-    const sequences = Array.from({ length: Math.min(BATCH, count - from) }, (_, i) => generate(first + from + i))
+    const sequences = Array.from({ length: Math.min(BATCH, count - from) }, (_, i) =>
+      generate(first + from + i, kernel.mixes),
+    )
     const outcomes = kernel.run(sequences)
     for (const [i, sequence] of sequences.entries()) {
       steps += sequence.steps.length
@@ -161,7 +171,7 @@ export function compareSequences(
           report({ sequence, at: sequence.steps.length + 1, kernel: (outcomes[i] as Played).texts, ours: [] }),
         )
     }
-    found.push(...suspicious(kernel, sequences, outcomes))
+    found.push(...suspicious(kernel, sequences, outcomes, plays))
     const differ = found.filter(({ reason }) => reason === undefined).length
     note?.({ played: from + sequences.length, listed: found.length - differ, differ })
   }

@@ -1,5 +1,6 @@
 /** Random sequences: mostly what a real peer and program do, so that they get far, and at each step something odd. */
 import { Random } from '../../src/sys/random.ts'
+import { MIXES, type Mix } from './mixes.ts'
 import type { CallStep, Place, SegmentStep, Sequence, Step } from './sequence.ts'
 
 /** All timers of retransmission are longer than what a sequence may wait in all. */
@@ -314,4 +315,6 @@ class Generator {
   }
 }
 
-export const generate = (seed: number): Sequence => new Generator(seed).sequence()
+/** The sequence of a seed; with `mixes` more is put into it. */
+export const generate = (seed: number, mixes: readonly Mix[] = []): Sequence =>
+  mixes.reduce((sequence, mix) => MIXES[mix](sequence, new Random(seed, 42)), new Generator(seed).sequence())

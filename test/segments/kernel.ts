@@ -9,7 +9,8 @@ import * as ip4 from '../../src/addr/ip4.ts'
 import { Sysctls } from '../../src/sys/sysctl.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
 import { Arena, Libc, must } from '../differential/c.ts'
-import type { SysctlTexts } from './ours.ts'
+import { atOnce, type Mix, sysctlsOf } from './mixes.ts'
+import { JIFFY, type SysctlTexts } from './ours.ts'
 import { type Arm, type Ends, Play, type Played } from './play.ts'
 import { type Calls, Program } from './program.ts'
 import type { CallStep, Sequence } from './sequence.ts'
@@ -22,8 +23,6 @@ const FIRST_PORT = 1100
 /** Longer than planned, a sequence stalled; how often such are played again. */
 const STALL_MS = 40
 const AGAIN = 3
-/** Sequences that are under way at the same time. */
-const AT_ONCE = 100
 /** Sequences of one namespace: each has a port and a peer of its own. */
 const EACH = 50000
 
@@ -38,6 +37,11 @@ const SOCK_STREAM = 1
 const SOCK_NONBLOCK = 0x800
 const POLL_ALL = 0x23c7
 const POLLIN = 1
+const MSG_ERRQUEUE = 0x2000
+const MSG_NOSIGNAL = 0x4000
+const MSG_FASTOPEN = 0x20000000
+/** sizeof(struct msghdr) */
+const MSGHDR = 56
 const ARENA_SIZE = 1 << 19
 
 /** The ends of sequence number `i` of a namespace. */
@@ -91,6 +95,11 @@ class KernelCalls implements Calls {
   connect = (fd: number, address: number, port: number): number =>
     this.#libc.call('connect', fd, this.#name(address, port), 16)
   accept = (fd: number): number => this.#libc.call('accept4', fd, 0, 0, SOCK_NONBLOCK)
+  sendFastOpen = (fd: number, bytes: Uint8Array, address: number, port: number): number => {
+    const name = this.#name(address, port)
+    const data = this.#arena.address(this.#arena.put(bytes))
+    return this.#libc.call('sendto', fd, data, bytes.length, MSG_FASTOPEN | MSG_NOSIGNAL, name, 16)
+  }
   send = (fd: number, bytes: Uint8Array, flags: number): number =>
     this.#libc.call('send', fd, this.#in(bytes), bytes.length, flags)
   recv = (fd: number, into: Uint8Array, flags: number): number => {
@@ -98,6 +107,20 @@ class KernelCalls implements Calls {
     const at = this.#arena.room(into.length)
     const n = this.#libc.call('recv', fd, this.#arena.address(at), into.length, flags)
     if (n > 0) into.set(this.#arena.bytes.subarray(at, at + Math.min(n, into.length)))
+    return n
+  }
+  recvError = (fd: number, into: Uint8Array, control: Uint8Array): number => {
+    const a = this.#arena
+    a.reset()
+    const [msg, iov, at, beside] = [a.room(MSGHDR), a.room(16), a.room(into.length), a.room(control.length)]
+    a.setWord(iov, a.address(at))
+    a.setWord(iov + 8, into.length)
+    a.setWord(msg + 16, a.address(iov))
+    a.setWord(msg + 24, 1)
+    a.setWord(msg + 32, a.address(beside))
+    a.setWord(msg + 40, control.length)
+    const n = this.#libc.call('recvmsg', fd, a.address(msg), MSG_ERRQUEUE)
+    control.set(a.bytes.subarray(beside, beside + control.length))
     return n
   }
   shutdown = (fd: number, how: number): number => this.#libc.call('shutdown', fd, how)
@@ -199,7 +222,10 @@ class KernelArm implements Arm {
   readonly #program: Program
   readonly #queue: Uint8Array[] = []
 
-  constructor(device: Device, program: Program, peer: number) {
+  readonly #zero: number
+
+  constructor(device: Device, program: Program, peer: number, zero: number) {
+    this.#zero = zero
     this.#device = device
     this.#program = program
     device.queues.set(peer, this.#queue)
@@ -214,7 +240,7 @@ class KernelArm implements Arm {
   }
   state = (): string => this.#program.state()
   close = (): void => this.#program.close()
-  now = (): number => performance.now() * 1000
+  now = (): number => this.#zero + Number(process.hrtime.bigint() / 1000n)
 }
 
 interface UnderWay {
@@ -232,24 +258,27 @@ function isStalled({ steps }: Sequence, { times }: Played): boolean {
 }
 
 export class Kernel {
+  readonly mixes: readonly Mix[]
   readonly sysctls: SysctlTexts
   readonly #libc: Libc = new Libc()
   readonly #arena: Arena = new Arena(ARENA_SIZE)
   readonly #calls: KernelCalls = new KernelCalls(this.#libc, this.#arena)
   #device!: Device
   #used = 0
+  readonly #zero: number = jiffiesZero()
 
-  private constructor() {
+  private constructor(mixes: readonly Mix[]) {
+    this.mixes = mixes
     this.#newNamespace()
     this.sysctls = sysctls()
   }
 
   /** Puts this process into a namespace of its own; why not, if it cannot be done here. */
-  static start(): Kernel | string {
+  static start(mixes: readonly Mix[] = []): Kernel | string {
     if (process.platform !== 'linux') return `needs Linux, not ${process.platform}`
     if (process.getuid?.() !== 0) return 'needs root, for network namespaces'
     if (!existsSync('/dev/net/tun')) return 'needs /dev/net/tun'
-    return new Kernel()
+    return new Kernel(mixes)
   }
 
   #newNamespace(): void {
@@ -263,6 +292,7 @@ export class Kernel {
     set('ipv4/conf/all/rp_filter', '0')
     // When the timer of a compressed ACK fires is chance.
     set('ipv4/tcp_comp_sack_nr', '0')
+    for (const [name, value] of sysctlsOf(this.mixes)) set(name, value)
     this.#device = new Device(this.#libc, this.#arena)
   }
 
@@ -284,9 +314,10 @@ export class Kernel {
       this.#used = 0
     }
     const outcomes: Played[] = []
+    const most = atOnce(this.mixes)
     let active: UnderWay[] = []
     for (let next = 0; next < sequences.length || active.length > 0; ) {
-      while (active.length < AT_ONCE && next < sequences.length)
+      while (active.length < most && next < sequences.length)
         active.push(this.#begin(next, sequences[next++] as Sequence))
       let earliest = Infinity
       for (const one of active) {
@@ -304,7 +335,7 @@ export class Kernel {
         if (one.wakeAt > 0) earliest = Math.min(earliest, one.wakeAt)
       }
       active = active.filter((one) => one.wakeAt >= 0)
-      const isFull = active.length >= AT_ONCE || next >= sequences.length
+      const isFull = active.length >= most || next >= sequences.length
       // Looked at once: a negative time would be more than an hour.
       const wait = Math.ceil((earliest - performance.now()) * 1000)
       if (isFull && wait > 0 && earliest < Infinity) this.#libc.call('usleep', wait)
@@ -314,13 +345,26 @@ export class Kernel {
 
   #begin(index: number, sequence: Sequence): UnderWay {
     const ends = endsOf(this.#used++)
-    const arm = new KernelArm(this.#device, new Program(this.#calls, ends), ends.remote)
+    const arm = new KernelArm(this.#device, new Program(this.#calls, ends), ends.remote, this.#zero)
     return { index, peer: ends.remote, play: new Play(sequence, arm, ends).run(), wakeAt: 0 }
   }
 
   close(): void {
     this.#device.close()
   }
+}
+
+/** What to add to CLOCK_MONOTONIC, in microseconds, so that a jiffy of it has the kernel's number; 0 if it does not say. */
+function jiffiesZero(): number {
+  const path = '/proc/timer_list'
+  const found = Array.from({ length: existsSync(path) ? 5 : 0 }, () => {
+    const text = readFileSync(path, 'utf8')
+    const now = Number(/^now at (\d+) nsecs/m.exec(text)?.[1]) / 1000
+    return Number(/^jiffies: (\d+)/m.exec(text)?.[1]) - Math.floor(now / JIFFY)
+  })
+  // The jiffies are read a moment later than the time.
+  const least = Math.min(...found)
+  return Number.isFinite(least) ? least * JIFFY : 0
 }
 
 /** Values of the sysctls that we have too. */

@@ -5,11 +5,14 @@ import { Host } from '../../src/host/host.ts'
 import type { Process } from '../../src/host/process.ts'
 import { F_WIRE, type Link, type Medium } from '../../src/link/link.ts'
 import { AF_INET, SockAddr } from '../../src/sock/address.ts'
+import { MSG_ERRQUEUE, MSG_FASTOPEN, MSG_NOSIGNAL } from '../../src/sock/constants.ts'
 import { SOCK_NONBLOCK, SOCK_STREAM } from '../../src/socket/constants.ts'
+import type { Timer } from '../../src/sys/clock.ts'
 import { SystemError } from '../../src/sys/errno.ts'
 import { Random } from '../../src/sys/random.ts'
 import type { Sysctls, SysctlValue } from '../../src/sys/sysctl.ts'
 import { VirtualClock } from '../../src/sys/virtual-clock.ts'
+import { TcbTimer, TIMER_PACE } from '../../src/tcp/timer.ts'
 import { type Arm, type Ends, Play } from './play.ts'
 import { type Calls, Program } from './program.ts'
 import type { CallStep, Sequence } from './sequence.ts'
@@ -17,12 +20,38 @@ import type { CallStep, Sequence } from './sequence.ts'
 /** Not 0, which may stand for never. */
 const START = 1e9
 const POLL_ALL = 0x23c7
+/** A tick of the kernel's clock with CONFIG_HZ=250, in microseconds; what its wheel of timers repeats after (levels of up to 16 s). */
+export const JIFFY = 4000
+const WHEEL = 4096 * JIFFY
+/** Ticks from which on the next level of the wheel serves (LVL_START). */
+const LEVEL_START = 63
 
 export type SysctlTexts = Readonly<Record<string, string>>
+
+/** When a timer of the kernel's fires that is started at `now` for `at`: the farther, the coarser (calc_wheel_index). */
+function wheelTime(now: number, at: number): number {
+  const tick = Math.floor(now / JIFFY)
+  const delta = Math.max(Math.ceil((at - now) / JIFFY), 0)
+  let size = 1
+  while (delta >= LEVEL_START * size) size *= 8
+  return (Math.floor((tick + delta) / size) + 1) * size * JIFFY
+}
 
 /** Time passes when a segment is sent: what leaves in another run of the sender is later. */
 class WorkClock extends VirtualClock {
   #latest = 0
+  readonly #isCoarse: boolean
+
+  /** `isCoarse`: its timers fire when the kernel's would. */
+  constructor(isCoarse: boolean) {
+    super()
+    this.#isCoarse = isCoarse
+  }
+
+  override start(timer: Timer, at: number): void {
+    const isFine = timer instanceof TcbTimer && timer.kind >= TIMER_PACE
+    super.start(timer, this.#isCoarse && !isFine && at < Infinity ? wheelTime(super.now(), at) : at)
+  }
 
   override now(): number {
     return Math.max(super.now(), this.#latest)
@@ -83,8 +112,12 @@ class OurCalls implements Calls {
   connect = (fd: number, address: number, port: number): number =>
     this.#try(() => this.#process.connect(fd, new SockAddr(AF_INET, address, port)))
   accept = (fd: number): number => this.#try(() => this.#process.accept4(fd, null, SOCK_NONBLOCK))
+  sendFastOpen = (fd: number, bytes: Uint8Array, address: number, port: number): number =>
+    this.#try(() => this.#process.sendto(fd, bytes, MSG_FASTOPEN | MSG_NOSIGNAL, new SockAddr(AF_INET, address, port)))
   send = (fd: number, bytes: Uint8Array, flags: number): number => this.#try(() => this.#process.send(fd, bytes, flags))
   recv = (fd: number, into: Uint8Array, flags: number): number => this.#try(() => this.#process.recv(fd, into, flags))
+  recvError = (fd: number, into: Uint8Array, control: Uint8Array): number =>
+    this.#try(() => this.#process.recvmsg(fd, { iov: [into], control }, MSG_ERRQUEUE))
   shutdown = (fd: number, how: number): number => this.#try(() => this.#process.shutdown(fd, how))
   close = (fd: number): number => this.#try(() => this.#process.close(fd))
   setsockopt = (fd: number, level: number, name: number, value: Uint8Array): number =>
@@ -150,17 +183,22 @@ function setSysctls(host: Host, texts: SysctlTexts): void {
   }
 }
 
-/** Microseconds that each step takes; or when the outcomes of the kernel were taken, some microseconds earlier or later. */
-export type Pace = number | { readonly times: readonly number[]; readonly phase: number }
+/**
+ * Microseconds that each step takes; or when the outcomes of the kernel were taken, some microseconds earlier or later, or
+ * with its timers, at the time of its clock.
+ */
+export type Pace = number | { readonly times: readonly number[]; readonly phase: number; readonly start?: number }
 
 /** The outcomes of a sequence. */
 export function playOurs(sequence: Sequence, sysctls: SysctlTexts, ends: Ends, pace: Pace): readonly string[] {
-  const clock = new WorkClock()
+  const { phase = 0, start: kernelStart = Number.NaN } = typeof pace === 'number' ? {} : pace
+  const isCoarse = !Number.isNaN(kernelStart)
+  const clock = new WorkClock(isCoarse)
   const wire = new Wire(clock)
   const host = new Host({ name: 'ours', clock, random: new Random(5) })
   setSysctls(host, sysctls)
   host.addInterface('tap0', wire, { addresses: [`${ip4.format(ends.local)}/8`] })
-  clock.runUntilSync(START + (typeof pace === 'number' ? 0 : pace.phase))
+  clock.runUntilSync(isCoarse ? START - (START % WHEEL) + (kernelStart % WHEEL) : START + phase)
   const start = clock.now()
   let taken = 0
   const calls = new OurCalls(host.createProcess())

@@ -1,9 +1,13 @@
 /** Plays a sequence at a stack: makes segments of its steps by what was seen so far, and notes what comes back. */
+import { createHash } from 'node:crypto'
+import { makeCookie } from '../../src/tcp/fastopen.ts'
+import * as icmp from '../../src/wire/icmpv4.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
 import * as wire from '../../src/wire/tcp.ts'
 import * as options from '../../src/wire/tcp-options.ts'
 import { finishIp, flagBits, patternBytes, writeOptions } from '../tcp/segment.ts'
-import type { CallStep, Place, SegmentStep, Sequence } from './sequence.ts'
+import type { CallStep, IcmpStep, Place, SegmentStep, Sequence } from './sequence.ts'
+import { FASTOPEN_KEY_BYTES } from './sequence.ts'
 
 /** A stack with a program of one socket. */
 export interface Arm {
@@ -24,6 +28,8 @@ export interface Arm {
 export interface Played {
   readonly texts: readonly string[]
   readonly times: readonly number[]
+  /** When it began, by the clock of the stack: of the kernel's, ticks are whole multiples of a jiffy. */
+  readonly start: number
 }
 
 /** Where the ends are. */
@@ -34,6 +40,10 @@ export interface Ends {
   readonly remotePort: number
 }
 
+/** Longest TCP header; an option of a signature with its padding. */
+const MAX_HEADER = 60
+const MD5_ROOM = 20
+const MD5SIG = 19
 /** Milliseconds of the peer's clock between steps. */
 const TICK = 10
 const MAX_PACKET = 2048
@@ -77,8 +87,11 @@ export class Play {
       this.#step++
       said = ''
       if (step.kind === 'segment') this.#send(step)
-      else if (step.kind === 'call') said = this.#arm.call(step)
-      else yield step.ms
+      else if (step.kind === 'icmp') this.#sendIcmp(step)
+      else if (step.kind === 'call') {
+        if (step.name === 'reopen') this.#forget()
+        said = this.#arm.call(step)
+      } else yield step.ms
     }
     // Nothing of it shall disturb the next one.
     this.#reset()
@@ -86,7 +99,7 @@ export class Play {
     this.#reset()
     yield 0
     this.#arm.take()
-    return { texts, times }
+    return { texts, times, start }
   }
 
   #outcome(said: string): string {
@@ -114,12 +127,18 @@ export class Play {
     if (s.isWrong) for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) ^ 0x55
     const ack = this.#place(s.ack)
     const ts = this.#timestamps(s, isSyn)
+    const { key } = this.#sequence
     const sack = s.sack.map(([l, r]) => [this.#place(l), this.#place(r)] as const)
-    // Three blocks fit beside timestamps.
-    const fitting = sack.slice(0, ts === null ? 4 : 3)
+    // Three blocks fit beside timestamps; beside a signature fewer.
+    const most = key === undefined ? (ts === null ? 4 : 3) : ts === null ? 2 : 0
+    const fitting = sack.slice(0, most)
     const b = this.#bytes
     const at = ipv4.HDR_LEN
-    const end = writeOptions(b, at + wire.HDR_LEN, { ...s, ts, sack: fitting } as never, (n) => (this.#iss + n) | 0)
+    let end = writeOptions(b, at + wire.HDR_LEN, { ...s, ts, sack: fitting } as never, (n) => (this.#iss + n) | 0)
+    if (s.fastOpen !== undefined) end = this.#putFastOpen(end, s)
+    const isSigned = key !== undefined && s.md5 !== 'none' && end + MD5_ROOM <= at + MAX_HEADER
+    const digest = end + 4
+    if (isSigned) end = options.emitMd5(b, end)
     const { local, localPort, remote, remotePort } = this.#ends
     wire.emit(
       b,
@@ -134,9 +153,40 @@ export class Play {
     )
     wire.setUrgent(b, at, s.urgent)
     b.set(data, end)
+    if (isSigned) b.set(signature(b, at, end, end + data.length, remote, local, s.md5 === 'wrong' ? 'no' : key), digest)
     const packet = finishIp(b, end + data.length, remote, local, ipv4.PROTO_TCP, s.tos)
     this.#advance(bits, seq, s.length, ack)
     this.#arm.inject(packet)
+  }
+
+  /** From the peer: routers say the same. */
+  #sendIcmp({ type, code, word, at, quoted, isStrange }: IcmpStep): void {
+    const { local, localPort, remote, remotePort } = this.#ends
+    const b = this.#bytes
+    const inner = ipv4.HDR_LEN + icmp.HDR_LEN
+    const o = inner + ipv4.HDR_LEN
+    const seq = (this.#iss + (at === 'syn' ? 0 : this.#place(at))) | 0
+    icmp.emit(b, ipv4.HDR_LEN, type, code, word)
+    ipv4.emit(b, inner, ipv4.HDR_LEN, 0, 1500, 1, ipv4.DF, 60, ipv4.PROTO_TCP, local, remote)
+    ipv4.fillChecksum(b, inner)
+    wire.emit(b, o, localPort, isStrange ? remotePort + 1 : remotePort, seq, 0, wire.HDR_LEN, wire.ACK, 0)
+    this.#arm.inject(finishIp(b, o + quoted, remote, local, ipv4.PROTO_ICMP, 0))
+  }
+
+  /** The cookie that the stack gives this peer. */
+  #cookie(): Uint8Array {
+    return makeCookie(FASTOPEN_KEY_BYTES, 0, this.#ends.remote, this.#ends.local)
+  }
+
+  /** The option behind the others, if it fits; the end. */
+  #putFastOpen(end: number, { fastOpen, isExperimental }: SegmentStep): number {
+    const cookie = fastOpen === 'right' ? [...this.#cookie()] : fastOpen === 'ask' ? [] : (fastOpen ?? [])
+    const option =
+      isExperimental === true ? [254, cookie.length + 4, 0xf9, 0x89, ...cookie] : [34, cookie.length + 2, ...cookie]
+    const start = ipv4.HDR_LEN + wire.HDR_LEN
+    if (end + option.length > ipv4.HDR_LEN + MAX_HEADER) return end
+    this.#bytes.set(option, end)
+    return options.pad(this.#bytes, start, end + option.length)
   }
 
   #timestamps(s: SegmentStep, isSyn: boolean): readonly [number, number] | null {
@@ -180,15 +230,18 @@ export class Play {
     const words = [
       `> ${wire.formatFlags(bits & ~wire.PSH)} ${place} ack ${(bits & wire.ACK) !== 0 ? ack : wire.ack(b, at)} win ${wire.window(b, at)}`,
     ]
-    if (length > 0) words.push(contents(b, at + header, length, seq))
+    const isSyn = (bits & wire.SYN) !== 0
+    if (length > 0) words.push(contents(b, at + header, length, isSyn ? seq + 1 : seq))
     if ((bits & wire.URG) !== 0) words.push(`urg ${wire.urgent(b, at)}`)
-    if (header > wire.HDR_LEN) words.push(`<${this.#options(b, at + wire.HDR_LEN, at + header)}>`)
+    if (header > wire.HDR_LEN) words.push(`<${this.#options(b, at, at + header, at + header + length)}>`)
+    if ((ipv4.fragmentWord(b, 0) & ipv4.DF) === 0) words.push('no DF')
     if (ipv4.tos(b, 0) !== 0) words.push(`tos ${ipv4.tos(b, 0)}`)
     return words.join(' ')
   }
 
   /** Options in their order, times of the stack's own clock left out. */
-  #options(b: Uint8Array, from: number, end: number): string {
+  #options(b: Uint8Array, header: number, end: number, packetEnd: number): string {
+    const from = header + wire.HDR_LEN
     const words: string[] = []
     const p = this.#parsed
     for (let at = from; at < end; ) {
@@ -206,10 +259,28 @@ export class Play {
           words.push(
             `sack ${(options.sackLeft(b, p, i) - this.#sequence.isn) | 0}:${(options.sackRight(b, p, i) - this.#sequence.isn) | 0}`,
           )
-      } else words.push(`kind ${kind}: ${[...b.subarray(at + 2, at + length)].join(' ')}`)
+      } else if (kind === MD5SIG) {
+        const { local, remote } = this.#ends
+        const right = signature(b, header, end, packetEnd, local, remote, this.#sequence.key ?? '')
+        words.push(right.every((byte, i) => byte === b[at + 2 + i]) ? 'md5' : 'md5 wrong')
+      } else if (this.#isCookie(b.subarray(at, at + length))) words.push(`kind ${kind}: right`)
+      else words.push(`kind ${kind}: ${[...b.subarray(at + 2, at + length)].join(' ')}`)
       at += length
     }
     return words.join(',')
+  }
+
+  /** A Fast Open option with this peer's cookie. */
+  #isCookie(option: Uint8Array): boolean {
+    const cookie = this.#cookie()
+    const at = option.length - cookie.length
+    return (at === 2 || at === 4) && cookie.every((byte, i) => byte === option[at + i])
+  }
+
+  /** The stack begins anew. */
+  #forget(): void {
+    this.#knowsIss = this.#ts = false
+    this.#iss = this.#end = this.#hostEnd = this.#una = this.#acked = this.#tsSeen = 0
   }
 
   /** Ends what the peer knows of. */
@@ -233,6 +304,20 @@ export class Play {
       this.#arm.inject(finishIp(b, ipv4.HDR_LEN + wire.HDR_LEN, remote, local, ipv4.PROTO_TCP, 0))
     }
   }
+}
+
+/** The signature of the segment in [at, end), its payload at `data` (RFC 2385). */
+// biome-ignore format: one line
+function signature(b: Uint8Array, at: number, data: number, end: number, from: number, to: number, key: string): Uint8Array {
+  const head = new Uint8Array(12 + wire.HDR_LEN)
+  const view = new DataView(head.buffer)
+  view.setInt32(0, from)
+  view.setInt32(4, to)
+  view.setInt32(8, (ipv4.PROTO_TCP << 16) | (end - at))
+  head.set(b.subarray(at, at + wire.HDR_LEN), 12)
+  // The checksum counts as 0.
+  view.setUint16(12 + 16, 0)
+  return createHash('md5').update(head).update(b.subarray(data, end)).update(key, 'latin1').digest()
 }
 
 /** What a program sends is the pattern from its first byte on. */

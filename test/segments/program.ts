@@ -1,4 +1,5 @@
 /** The program at the stack: a listener or a socket that connects, and one connection; its calls in words. */
+import { AF_INET } from '../../src/sock/address.ts'
 import { errnoName } from '../../src/sys/errno.ts'
 import { patternBytes } from '../tcp/segment.ts'
 import { digest, type Ends, infoText } from './play.ts'
@@ -11,8 +12,12 @@ export interface Calls {
   listen(fd: number, backlog: number): number
   connect(fd: number, address: number, port: number): number
   accept(fd: number): number
+  /** sendto with MSG_FASTOPEN. */
+  sendFastOpen(fd: number, bytes: Uint8Array, address: number, port: number): number
   send(fd: number, bytes: Uint8Array, flags: number): number
   recv(fd: number, into: Uint8Array, flags: number): number
+  /** recvmsg with MSG_ERRQUEUE: `control` as cmsg(3) has it. */
+  recvError(fd: number, into: Uint8Array, control: Uint8Array): number
   shutdown(fd: number, how: number): number
   close(fd: number): number
   setsockopt(fd: number, level: number, name: number, value: Uint8Array): number
@@ -27,6 +32,7 @@ const SO_REUSEADDR = 2
 const SO_LINGER = 13
 const IPPROTO_TCP = 6
 const TCP_INFO = 11
+const TCP_MD5SIG = 14
 const TCP_LISTEN = 10
 const SIOCINQ = 0x541b
 const SIOCOUTQ = 0x5411
@@ -37,12 +43,26 @@ const MSG_TRUNC = 0x20
 const TCP_INFO_SIZE = 104
 const BACKLOG = 4
 const MOST_READ = 200000
+/** struct cmsghdr, and room for one with what IP_RECVERR tells. */
+const CMSG_HEADER = 16
+const CMSG_ROOM = 64
+const ERROR_ROOM = 1000
 
 /** An int in memory, or two: struct linger. */
 function ints(...values: number[]): Uint8Array {
   const bytes = new Uint8Array(4 * values.length)
   const view = new DataView(bytes.buffer)
   for (const [i, value] of values.entries()) view.setInt32(4 * i, value, true)
+  return bytes
+}
+
+/** struct tcp_md5sig: the key for one peer. */
+function md5sig(address: number, key: string): Uint8Array {
+  const bytes = Buffer.alloc(216)
+  bytes.writeUInt16LE(AF_INET, 0)
+  bytes.writeInt32BE(address, 4)
+  bytes.writeUInt16LE(key.length, 130)
+  bytes.write(key, 136, 'latin1')
   return bytes
 }
 
@@ -54,6 +74,7 @@ export class Program {
   #listener = -1
   #socket = -1
   #written = 0
+  #sequence: Sequence | null = null
   readonly #room: Uint8Array = new Uint8Array(MOST_READ)
   readonly #info: DataView = new DataView(new ArrayBuffer(TCP_INFO_SIZE))
 
@@ -63,20 +84,37 @@ export class Program {
   }
 
   open(sequence: Sequence): string {
-    const { local: _, localPort, remote, remotePort } = this.#ends
-    const fd = this.#calls.socket()
-    const results = [this.#calls.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, ints(1))]
-    for (const [level, name, value] of sequence.options)
-      results.push(this.#calls.setsockopt(fd, level, name, ints(value)))
-    results.push(this.#calls.bind(fd, localPort))
+    this.#sequence = sequence
+    const { fd, results } = this.#bound(sequence)
     if (sequence.isActive) {
       this.#socket = fd
-      results.push(this.#calls.connect(fd, remote, remotePort))
+      results.push(this.#connect(fd, sequence.fastOpen ?? -1))
     } else {
       this.#listener = fd
       results.push(this.#calls.listen(fd, BACKLOG))
     }
     return results.map(said).join(' ')
+  }
+
+  /** A socket with the sequence's options and port. */
+  #bound({ options, key }: Sequence): { fd: number; results: number[] } {
+    const fd = this.#calls.socket()
+    const results = [this.#calls.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, ints(1))]
+    for (const [level, name, value] of options) results.push(this.#calls.setsockopt(fd, level, name, ints(value)))
+    if (key !== undefined)
+      results.push(this.#calls.setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, md5sig(this.#ends.remote, key)))
+    results.push(this.#calls.bind(fd, this.#ends.localPort))
+    return { fd, results }
+  }
+
+  /** connect, or `length` bytes with the SYN. */
+  #connect(fd: number, length: number): number {
+    const { remote, remotePort } = this.#ends
+    this.#written = 0
+    if (length < 0) return this.#calls.connect(fd, remote, remotePort)
+    const n = this.#calls.sendFastOpen(fd, patternBytes(1, length), remote, remotePort)
+    if (n > 0) this.#written = n
+    return n
   }
 
   call({ name, args }: CallStep): string {
@@ -88,6 +126,7 @@ export class Program {
       this.#listener = -1
       return said(result)
     }
+    if (name === 'reopen') return this.#reopen(a)
     if (fd < 0) return ''
     if (name === 'send') {
       const n = this.#calls.send(fd, patternBytes(1 + this.#written, a), b | MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -98,14 +137,38 @@ export class Program {
       const n = this.#calls.recv(fd, this.#room.subarray(0, a), b | MSG_DONTWAIT)
       return n > 0 && (b & MSG_TRUNC) === 0 ? `${n} ${digest(this.#room, n)}` : said(n)
     }
+    if (name === 'recvError') return this.#recvError(fd)
     if (name === 'setsockopt') return said(this.#calls.setsockopt(fd, a, b, ints(c)))
     if (name === 'getsockopt') {
       const value = ints(0)
       return `${said(this.#calls.getsockopt(fd, a, b, value))} ${new DataView(value.buffer).getInt32(0, true)}`
     }
     if (name === 'shutdown') return said(this.#calls.shutdown(fd, a))
+    if (name === 'abort') this.#calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, ints(1, 0))
     this.#socket = -1
     return said(this.#calls.close(fd))
+  }
+
+  /** Another connection from the same port. */
+  #reopen(length: number): string {
+    const { fd, results } = this.#bound(this.#sequence as Sequence)
+    this.#socket = fd
+    return [...results, this.#connect(fd, length)].map(said).join(' ')
+  }
+
+  /** An entry of the error queue: struct sock_extended_err, and whether the peer is who told. */
+  #recvError(fd: number): string {
+    const control = new Uint8Array(CMSG_ROOM)
+    const n = this.#calls.recvError(fd, this.#room.subarray(0, ERROR_ROOM), control)
+    if (n < 0) return said(n)
+    const view = new DataView(control.buffer, CMSG_HEADER)
+    const fields = [
+      view.getUint32(0, true),
+      ...control.subarray(CMSG_HEADER + 4, CMSG_HEADER + 8),
+      view.getUint32(8, true),
+    ]
+    const offender = view.getInt32(20) === this.#ends.remote ? 'peer' : 'other'
+    return `${n} level ${new DataView(control.buffer).getInt32(8, true)} error ${fields.join(' ')} by ${offender}`
   }
 
   #accept(): string {

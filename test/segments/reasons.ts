@@ -1,4 +1,5 @@
 /** Rows of docs/differences.md that explain a difference: each has a rule that only its cause meets. */
+import * as options from '../../src/wire/tcp-options.ts'
 import type { Sequence, Step } from './sequence.ts'
 
 /** What both said at the step where they part, and what the kernel said there each time that it was played. */
@@ -18,10 +19,18 @@ const SO_RCVBUF = '1 8'
 const hasSack = (text: string): boolean =>
   (Number(/ opt (\d+)/.exec(text)?.[1] ?? 0) & TCPI_OPT_SACK) !== 0 || / win \d+ <.*sack -?\d/.test(text)
 
+/** Options given byte by byte may have it too. */
+function hasSackPermitted(raw: readonly number[]): boolean {
+  const found = new options.ParsedOptions()
+  options.parse(Uint8Array.from(raw), 0, raw.length, found)
+  return found.sackPermitted
+}
+
 /** The kernel uses SACK though no SYN offered it: an ACK had blocks before the connection was. */
 function isUnsetSack({ sequence, at, kernel, ours }: Parting): boolean {
   const steps = sequence.steps.slice(0, at)
-  const offers = (step: Step): boolean => step.kind === 'segment' && (step.sackOk === true || step.raw !== undefined)
+  const offers = (step: Step): boolean =>
+    step.kind === 'segment' && (step.raw === undefined ? step.sackOk === true : hasSackPermitted(step.raw))
   const tells = (step: Step): boolean =>
     step.kind === 'segment' && !step.flags.includes('S') && step.flags.includes('.') && step.sack.length > 0
   return !sequence.isActive && !steps.some(offers) && steps.some(tells) && hasSack(kernel) && !hasSack(ours)

@@ -1,7 +1,7 @@
 /**
  * Random segments at the kernel and at us:
  *
- *     node --import tsx test/segments/run.ts [--sequences N] [--seed S] [--jobs N] [--shown N] [--verbose]
+ *     node --import tsx test/segments/run.ts [--sequences N] [--seed S] [--jobs N] [--shown N] [--with MIX,…] [--plays N] [--verbose]
  *
  * Needs root, for a namespace and a TAP device. Each job is a process with a namespace of its own and a part of the seeds.
  */
@@ -11,8 +11,9 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type Comparison, compareSequences, merge, type Progress, report } from './compare.ts'
+import { type Comparison, compareSequences, MORE_RETRIES, merge, type Progress, report } from './compare.ts'
 import { Kernel } from './kernel.ts'
+import { mixesOf } from './mixes.ts'
 
 /** Sequences between two lines that tell how far it is. */
 const LINE_EACH = 10000
@@ -23,17 +24,31 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     jobs: { type: 'string', default: '1' },
     shown: { type: 'string', default: '10' },
+    plays: { type: 'string', default: String(MORE_RETRIES) },
+    with: { type: 'string', default: '' },
     verbose: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
 
 const shown = Number(values.shown)
+const mixes = mixesOf(values.with)
 
 /** The part of a job, in another process, which tells each batch in a line of its stderr. */
 async function runJob(first: number, count: number, note: (progress: Progress) => void): Promise<Comparison> {
   const file = fileURLToPath(import.meta.url)
-  const part = ['--seed', String(first), '--sequences', String(count), '--shown', values.shown]
+  const part = [
+    '--seed',
+    String(first),
+    '--sequences',
+    String(count),
+    '--shown',
+    values.shown,
+    '--plays',
+    values.plays,
+    '--with',
+    values.with,
+  ]
   const args = [...process.execArgv, file, '--json', ...part]
   const job = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   createInterface(job.stderr).on('line', (line) => {
@@ -46,7 +61,7 @@ async function runJob(first: number, count: number, note: (progress: Progress) =
 
 function runHere(kernel: Kernel, first: number, count: number, note: (progress: Progress) => void): Comparison {
   try {
-    return compareSequences(kernel, first, count, shown, values.verbose, note)
+    return compareSequences(kernel, first, count, shown, Number(values.plays), values.verbose, note)
   } finally {
     kernel.close()
   }
@@ -67,7 +82,7 @@ function progressLines(jobs: number): (job: number, progress: Progress) => void 
 }
 
 async function compareAll(first: number, count: number, jobs: number): Promise<Comparison | string> {
-  const kernel = Kernel.start()
+  const kernel = Kernel.start(mixes)
   if (typeof kernel === 'string') return kernel
   const lines = progressLines(jobs)
   const note = (progress: Progress): void =>

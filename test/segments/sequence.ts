@@ -34,12 +34,43 @@ export interface SegmentStep {
   /** Bytes instead of options. */
   readonly raw?: readonly number[]
   readonly tos: number
+  /** Fast Open's option: no cookie, the right one for this peer, or bytes; by the experimental option if it says so. */
+  readonly fastOpen?: 'ask' | 'right' | readonly number[]
+  readonly isExperimental?: boolean
+  /** The signature, if the sequence has a key: right if nothing is said. */
+  readonly md5?: 'wrong' | 'none'
+}
+
+/** An ICMP message that quotes a segment of the stack. */
+export interface IcmpStep {
+  readonly kind: 'icmp'
+  readonly type: number
+  readonly code: number
+  /** The rest of the header. */
+  readonly word: number
+  /** The sequence number quoted; the SYN's if the whole stream is out. */
+  readonly at: Place | 'syn'
+  /** Bytes of the TCP header that are quoted. */
+  readonly quoted: number
+  /** Quotes a segment of another connection. */
+  readonly isStrange: boolean
 }
 
 export interface CallStep {
   readonly kind: 'call'
-  readonly name: 'accept' | 'send' | 'recv' | 'shutdown' | 'close' | 'closeListener' | 'setsockopt' | 'getsockopt'
-  /** Length and flags; how; level, name, value. */
+  readonly name:
+    | 'accept'
+    | 'send'
+    | 'recv'
+    | 'recvError'
+    | 'shutdown'
+    | 'close'
+    | 'closeListener'
+    | 'abort'
+    | 'reopen'
+    | 'setsockopt'
+    | 'getsockopt'
+  /** Length and flags; how; level, name, value; of `reopen` bytes to send with the SYN. */
   readonly args: readonly number[]
 }
 
@@ -48,7 +79,7 @@ export interface WaitStep {
   readonly ms: number
 }
 
-export type Step = SegmentStep | CallStep | WaitStep
+export type Step = SegmentStep | IcmpStep | CallStep | WaitStep
 
 export interface Sequence {
   readonly seed: number
@@ -59,16 +90,28 @@ export interface Sequence {
   readonly clock: number
   /** Options of the sockets before anything else: level, name, value. */
   readonly options: readonly (readonly [number, number, number])[]
+  /** Bytes that the program sends with MSG_FASTOPEN instead of connecting. */
+  readonly fastOpen?: number
+  /** The key of TCP_MD5SIG for the peer. */
+  readonly key?: string
   readonly steps: readonly Step[]
 }
 
+/** net.ipv4.tcp_fastopen_key where the mix needs it, and its bytes. */
+export const FASTOPEN_KEY = '01010101-01010101-01010101-01010101'
+export const FASTOPEN_KEY_BYTES: Uint8Array = new Uint8Array(16).fill(1)
+
 const place = ({ part, more, whole }: Place): string =>
   `${part === 0 ? 'una' : part === 1 ? 'end' : `${part.toFixed(2)}${whole ? 'w' : ''}`}${more === 0 ? '' : more > 0 ? `+${more}` : more}`
+
+const icmpText = ({ type, code, word, at, quoted, isStrange }: IcmpStep): string =>
+  `< icmp ${type}/${code} word ${word} about ${at === 'syn' ? at : place(at)} quoting ${quoted}${isStrange ? ', of another connection' : ''}`
 
 /** One line for a reader. */
 export function stepText(step: Step): string {
   if (step.kind === 'wait') return `wait ${step.ms} ms`
   if (step.kind === 'call') return `${step.name}(${step.args.join(', ')})`
+  if (step.kind === 'icmp') return icmpText(step)
   const parts = [
     `< ${step.flags} ${step.from}${step.offset >= 0 ? '+' : ''}${step.offset} (${step.length}) ack ${place(step.ack)} win ${step.window}`,
   ]
@@ -80,6 +123,8 @@ export function stepText(step: Step): string {
   if (step.sackOk === true) parts.push('sackOK')
   for (const [left, right] of step.sack) parts.push(`sack ${place(left)}:${place(right)}`)
   if (step.raw !== undefined) parts.push(`raw ${step.raw.join(' ')}`)
+  if (step.fastOpen !== undefined) parts.push(`${step.isExperimental === true ? 'FOEXP' : 'FO'} ${step.fastOpen}`)
+  if (step.md5 !== undefined) parts.push(`md5 ${step.md5}`)
   if (step.tos !== 0) parts.push(`tos ${step.tos}`)
   return parts.join(' ')
 }
