@@ -23,6 +23,7 @@ import { Request } from './request.ts'
 import { between } from './seq.ts'
 import { Tcb } from './tcb.ts'
 import type { Connection, Tcp } from './tcp.ts'
+import { revertBackOff } from './timeouts.ts'
 import { TimeWait } from './timewait.ts'
 import type { TxSegment } from './tx-segment.ts'
 
@@ -83,6 +84,7 @@ export function icmpArrives(tcp: Tcp, quoted: Packet, type: number, code: number
     return
   }
   const early = c.fastOpen?.request ?? null
+  if (early === null && isNoRoute(type, code)) revertBackOff(c, get32(quoted.bytes, o + 4))
   if ((c.state === TCP_SYN_SENT || c.state === TCP_SYN_RECV) && !early?.isAccepted) {
     queueIcmpError(c, quoted, type, code, errno, get16(quoted.bytes, o + 2), info, o)
     abort(c, errno)
@@ -94,9 +96,12 @@ export function icmpArrives(tcp: Tcp, quoted: Packet, type: number, code: number
   } else c.softError = errno
 }
 
+/** A router knows no way to the network, or to the host. */
+const isNoRoute = (type: number, code: number): boolean =>
+  type === icmp.UNREACHABLE && (code === icmp.NET_UNREACHABLE || code === icmp.HOST_UNREACHABLE)
+
 /** Errors that say the SYN-ACK did not get there, or that nothing will (tcp_req_err). */
-const endsRequest = (type: number, code: number): boolean =>
-  type !== icmp.UNREACHABLE || code === icmp.NET_UNREACHABLE || code === icmp.HOST_UNREACHABLE
+const endsRequest = (type: number, code: number): boolean => type !== icmp.UNREACHABLE || isNoRoute(type, code)
 
 /** Payload of a segment of a burst (tcp_skb_seglen): `mss` as far as its length and number allow. */
 const segmentLength = ({ bytes, pcount }: TxSegment, mss: number): number =>

@@ -209,6 +209,21 @@ function backOff(t: Tcb): void {
   armRexmt(t, PENDING_RTO, clampRto(t))
 }
 
+/**
+ * A router knows no way to the peer for the segment at `seq`: the loss was no congestion, so the last doubling is taken back
+ * (RFC 6069 §4.2; tcp_ld_RTO_revert).
+ */
+export function revertBackOff(t: Tcb, seq: number): void {
+  const head = t.txHead
+  if (head === null || seq !== t.snd.una || t.retransmits === 0 || t.backoff === 0) return
+  t.backoff--
+  const base = t.srtt > 0 ? (t.srtt >> 3) + t.rttvar : INITIAL_RTO
+  t.rto = Math.min(base * 2 ** t.backoff, rtoMax(t))
+  const left = head.txTime + t.rto - t.tcp.now
+  if (left > 0) armRexmt(t, PENDING_RTO, left)
+  else retransmitTimeout(t)
+}
+
 /** RFC 9293 §3.8.6.1: asks a closed window (tcp_probe_timer). */
 function probeTimeout(t: Tcb): void {
   if (t.packetsOut > 0 || t.sendHead === null) {

@@ -3,7 +3,7 @@
  * written to the device, and what it sends seen by a packet socket, which knows the time of each.
  */
 import { spawnSync } from 'node:child_process'
-import { constants, openSync, readFileSync, rmSync } from 'node:fs'
+import { constants, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { parse } from '../../src/addr/ip4.ts'
 import type { Flow } from '../../src/packetdrill/flow.ts'
 import { Host, type WorldOptions } from '../../src/packetdrill/host.ts'
@@ -72,6 +72,8 @@ export class KernelHost extends Host {
   readonly #tools: string
   readonly #tun: number
   readonly #packets: number
+  /** What parameters of modules were, which no namespace keeps apart. */
+  readonly #parameters: Map<string, string> = new Map()
   #epoch = 0
 
   constructor(options: WorldOptions, machine: Machine, isMapped: boolean, isGoogle: boolean) {
@@ -231,6 +233,8 @@ export class KernelHost extends Host {
 
   shell(text: string): number {
     this.congestion = congestionOf(text) ?? this.congestion
+    for (const [path] of text.matchAll(/\/sys\/module\/[\w/]+/g))
+      if (!this.#parameters.has(path)) this.#parameters.set(path, readFileSync(path, 'utf8'))
     const { status, stderr } = spawnSync('/bin/sh', ['-c', toolText(text, this.#tools)], {
       cwd: this.#tools,
       encoding: 'utf8',
@@ -265,6 +269,7 @@ export class KernelHost extends Host {
   }
 
   close(): void {
+    for (const [path, value] of this.#parameters) writeFileSync(path, value)
     this.#calls.close()
     this.#machine.libc.call('close', this.#packets)
     this.#machine.libc.call('close', this.#tun)
