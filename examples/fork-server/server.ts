@@ -87,11 +87,16 @@ async function serve(child: Process, listener: number, connection: number, tell:
   await child.close(listener)
   await tell(`child ${child.pid}: references ${references(child, connection)} once the parent has closed its own`)
   const buffer = new Uint8Array(256)
+  // A stream has no lines: a read may end within one.
+  let begun = ''
   for (;;) {
     const n = await child.read(connection, buffer)
     if (n === 0) break
-    for (const line of text(buffer.subarray(0, n)).trimEnd().split('\n')) await say(child, `child ${child.pid} read "${line}"`)
+    const lines = (begun + text(buffer.subarray(0, n))).split('\n')
+    begun = lines.pop() ?? ''
+    for (const line of lines) await say(child, `child ${child.pid} read "${line}"`)
   }
+  if (begun !== '') await say(child, `child ${child.pid} read "${begun}"`)
   await child.close(connection)
   await say(child, `child ${child.pid}: end of the stream; closed, now the FIN goes`)
 }
