@@ -98,7 +98,7 @@ export class ShellText {
     let status = 0
     for (;;) {
       while (this.#accept(';') || this.#accept('\n') || this.#accept('&'));
-      const { current } = { current: this.#current }
+      const current = this.#tokens[this.#at]
       if (current === undefined || CLOSING.includes(current.text)) return { status, text }
       const isActive = active && !this.#isOver
       const output = this.#andOr(isActive)
