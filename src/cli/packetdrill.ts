@@ -1,8 +1,9 @@
 /** `sockeye packetdrill FILE|FOLDER…`: runs packetdrill scripts against our stack in virtual time. */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { parse as parseAddress } from '../addr/ip4.ts'
 import { type MoreOptions, type Report, runScript, ScriptError, VARIANTS, type Variant } from '../packetdrill/index.ts'
-import { fileReason, parse, STATUS_FAILED, STATUS_USAGE, UsageError } from './arguments.ts'
+import { fileReason, integer, parse, port, STATUS_FAILED, STATUS_USAGE, UsageError } from './arguments.ts'
 
 /** Scripts below a file or folder, in order of their paths. */
 function scriptsOf(path: string): string[] {
@@ -30,18 +31,47 @@ function line(path: string, report: Report, isVerbose: boolean): string {
   return `not ok ${name}: line ${report.line}: ${report.message}\n${trail}`
 }
 
-/** Options of the real tool with a value, and without: they go before those that a script has. */
-const WITH_VALUE =
-  'ip_version local_ip remote_ip gateway_ip netmask_ip mtu mss bind_port connect_port tolerance_usecs tolerance_percent tcp_ts_tick_usecs non_fatal speed psp_udp_port'.split(
-    ' ',
-  )
+/** Refuses what is not `wanted`. */
+const matching =
+  (pattern: RegExp, wanted: string) =>
+  (flag: string, text: string): void => {
+    if (!pattern.test(text)) throw new UsageError(`${flag}: not ${wanted}: '${text}'`)
+  }
+
+const within =
+  (least: number, most: number) =>
+  (flag: string, text: string): number =>
+    integer(flag, text, least, most)
+
+function address(flag: string, text: string): void {
+  if (parseAddress(text) === undefined) throw new UsageError(`${flag}: not an IPv4 address: '${text}'`)
+}
+
+/** Options of the real tool with a value, and what refuses a bad one: they go before those that a script has. */
+const WITH_VALUE: Readonly<Record<string, (flag: string, text: string) => void>> = {
+  ip_version: matching(/^ipv4$|^ipv4-mapped-ipv6$|^ipv6$/, 'ipv4, ipv4-mapped-ipv6 or ipv6'),
+  local_ip: address,
+  remote_ip: address,
+  gateway_ip: address,
+  netmask_ip: address,
+  mtu: within(68, 65535),
+  mss: within(0, 65535),
+  bind_port: port,
+  connect_port: port,
+  tolerance_usecs: within(0, 1e9),
+  tolerance_percent: matching(/^\d+(\.\d+)?$/, 'a number'),
+  tcp_ts_tick_usecs: within(0, 1e6),
+  non_fatal: matching(/^(packet|syscall)(,(packet|syscall))*$/, 'packet, syscall or both'),
+  speed: matching(/^\d+$/, 'a number'),
+  psp_udp_port: port,
+}
 const WITHOUT_VALUE = ['strict_segments', 'tcp_ts_ecr_scaled', 'send_omit_free', 'is_anyip']
 
 const option = (type: 'string' | 'boolean') => (name: string) => [name, { type }] as const
 
 function parseCommandLine(args: readonly string[]) {
   return parse(args, {
-    ...Object.fromEntries(WITH_VALUE.map(option('string'))),
+    ...Object.fromEntries(Object.keys(WITH_VALUE).map(option('string'))),
     ...Object.fromEntries(WITHOUT_VALUE.map(option('boolean'))),
     'ignore-psh': { type: 'boolean' },
     quiet: { type: 'boolean', short: 'q' },
@@ -66,7 +96,8 @@ function definitionsOf(values: Values): Map<string, string> {
 }
 
 function optionsOf(values: Values): Map<string, string> {
-  const given = Object.entries(values).filter(([name]) => WITH_VALUE.includes(name) || WITHOUT_VALUE.includes(name))
+  const given = Object.entries(values).filter(([name]) => name in WITH_VALUE || WITHOUT_VALUE.includes(name))
+  for (const [name, value] of given) WITH_VALUE[name]?.(`packetdrill: --${name}`, String(value))
   return new Map(given.map(([name, value]) => [name, value === true ? '' : String(value)]))
 }
 

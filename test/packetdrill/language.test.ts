@@ -175,6 +175,15 @@ test('sockeye packetdrill: a file that is none is one line with its place, and e
   assert.equal(both.stderr, 'bad.pkt:2: inconsistent sequence numbers 0:0(5)\n')
   assert.equal(both.stdout, 'ok good.pkt (ipv4)\n1 passed, 1 failed, 0 skipped\n')
   assert.equal(both.status, 2)
+  for (const [flag, value, wanted] of [
+    ['--mtu', 'abc', 'a whole number from 68 to 65535'],
+    ['--netmask_ip', 'x', 'an IPv4 address'],
+    ['--non_fatal', 'all', 'packet, syscall or both'],
+  ] as const) {
+    const refused = play(flag, value, 'good.pkt')
+    assert.equal(refused.stderr, `sockeye: packetdrill: ${flag}: not ${wanted}: '${value}'\n`)
+    assert.equal(refused.status, 2)
+  }
   const other = play('--variant', 'ipv4', '-D', 'NAME=1', '--mtu=1400', '--non_fatal=packet', '-q', 'good.pkt')
   assert.equal(other.stdout, '1 passed, 0 failed, 0 skipped\n', other.stderr)
 })
